@@ -105,7 +105,8 @@ impl WebhookVerifier {
     /// requests with the old one still arrive.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// [`Error::InvalidInput`] if the secret does not consist of exactly 32 letters and digits, as every
+    /// signing secret does.
     pub fn or(mut self, secret: impl Into<SigningSecret>) -> Result<Self> {
         let secret = secret.into();
         check_signing_secret(&secret)

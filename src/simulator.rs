@@ -256,7 +256,8 @@ impl Simulator {
     /// `uploadTimestamp` (milliseconds since 1970), and `"action": "hide"` for a hide marker.
     ///
     /// # Errors
-    /// `NotFound` if there is no such bucket; otherwise as for [`plant_bucket`](Self::plant_bucket).
+    /// `NotFound` if there is no such bucket; `InvalidInput` if `members` is not an object, or has an unknown
+    /// member or a member of the wrong type; otherwise, the directory cannot be written.
     pub fn plant_file(&self, bucket_name: &str, members: &Value) -> io::Result<String> {
         planting::file(&self.world, bucket_name, object(members)?).map_err(planting_error)
     }

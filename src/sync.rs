@@ -240,8 +240,11 @@ impl Synchronizer {
     /// time and bytes are not applied.
     ///
     /// # Errors
-    /// As [`plan`](Self::plan). After a cancellation of the scans, the next item is
-    /// [`SyncError::Scan`] with [`Error::Cancelled`](crate::Error::Cancelled).
+    /// [`SyncError::Refused`] if the options contradict each other, the places overlap, the source is not
+    /// there or a key lacks a capability, before anything is listed. The items are [`SyncError::Scan`] if
+    /// a side cannot be listed, with [`Error::Cancelled`](crate::Error::Cancelled) inside after a
+    /// cancellation, and [`SyncError::Refused`] if what was found forbids the run: an empty source, too
+    /// many removals.
     pub fn plan_with(&self, settings: &SyncRun) -> Result<SyncPlan, SyncError> {
         let Prepared { planner, .. } = self.prepare(settings, false)?;
         Ok(SyncPlan {
@@ -295,7 +298,9 @@ impl Synchronizer {
     /// ```
     ///
     /// # Errors
-    /// As [`run`](Self::run).
+    /// [`SyncError::Refused`] if the run was not allowed to begin, or to go beyond scanning: nothing was
+    /// changed; [`SyncError::Incomplete`] with the report if something that should have happened did not,
+    /// also because the run was cancelled or reached a limit. `Ok` means that everything did.
     pub fn run_with(&self, settings: &SyncRun) -> Result<SyncReport, SyncError> {
         let Prepared {
             planner,
@@ -327,9 +332,10 @@ impl Synchronizer {
     /// [`RemovalLimit`] does not apply.
     ///
     /// # Errors
-    /// As [`run`](Self::run). A transfer that comes after a removal ends the run there: the steps
-    /// before it are made, and the error is [`SyncError::Incomplete`] with the reason in
-    /// [`SyncReport::fatal`].
+    /// [`SyncError::Refused`] if the run was not allowed to begin: nothing was changed;
+    /// [`SyncError::Incomplete`] with the report if a step failed or was outdated. A transfer that comes
+    /// after a removal ends the run there: the steps before it are made, and the error is
+    /// [`SyncError::Incomplete`] with the reason in [`SyncReport::fatal`].
     pub fn execute(
         &self,
         steps: impl IntoIterator<Item = SyncStep>,
@@ -345,7 +351,9 @@ impl Synchronizer {
     /// count the removals that are left.
     ///
     /// # Errors
-    /// As [`execute`](Self::execute).
+    /// [`SyncError::Refused`] if the run was not allowed to begin: nothing was changed;
+    /// [`SyncError::Incomplete`] with the report if a step failed or was outdated, a transfer came after
+    /// a removal, or the run was cancelled or reached a limit.
     pub fn execute_with(
         &self,
         steps: impl IntoIterator<Item = SyncStep>,

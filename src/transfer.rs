@@ -47,7 +47,7 @@ pub(crate) struct Transfer<'a> {
 }
 
 impl<'a> Transfer<'a> {
-    /// The same transfer under another control, such as that of one of its parts.
+    /// This transfer under another control, such as that of one of its parts.
     const fn under<'c>(self, control: &'c Control) -> Transfer<'c>
     where
         'a: 'c,

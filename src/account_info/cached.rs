@@ -122,14 +122,15 @@ impl<S: AccountInfo> Cached<S> {
         Self::reading(store, staleness, Clock::default())
     }
 
-    /// As [`new`](Self::new), with a clock that tests can move. Needs the feature `test-util`.
+    /// Puts a memory in front of a store, with a clock that tests can move. The authorization is read from
+    /// the store again after `staleness`. Needs the feature `test-util`.
     #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn with_clock(store: S, staleness: Duration, clock: Clock) -> Self {
         Self::reading(store, staleness, clock)
     }
 
-    /// As [`new`](Self::new), with this clock. The size of the pools in memory is that of the
+    /// Puts a memory in front of a store, with this clock. The size of the pools in memory is that of the
     /// store, because they may hold all of its URLs.
     pub(crate) fn reading(store: S, staleness: Duration, clock: Clock) -> Self {
         Self {

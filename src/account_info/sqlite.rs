@@ -104,7 +104,13 @@ impl SqliteAccountInfo {
     /// [`open`](Self::open) with a path.
     ///
     /// # Errors
-    /// As [`SqliteAccountInfoBuilder::open`].
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for an empty variable `B2_ACCOUNT_INFO` and
+    /// where there is no home directory; [`Error::AccountInfoCorrupt`](crate::Error::AccountInfoCorrupt)
+    /// if the file is damaged or is not account info, and
+    /// [`Error::AccountInfoTooNew`](crate::Error::AccountInfoTooNew) if a newer program changed the
+    /// format: neither is changed; [`Error::LocalFile`](crate::Error::LocalFile) if the path is a
+    /// directory, the file may not be read or written, the disk is full, or another program holds the
+    /// file for longer than 30 seconds.
     pub fn open_default() -> Result<Self> {
         Self::builder().open()
     }
@@ -135,7 +141,13 @@ impl SqliteAccountInfo {
     /// ```
     ///
     /// # Errors
-    /// As [`SqliteAccountInfoBuilder::open`].
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for an empty path, or one that begins with `~`
+    /// where there is no home directory;
+    /// [`Error::AccountInfoCorrupt`](crate::Error::AccountInfoCorrupt) if the file is damaged or is not
+    /// account info, and [`Error::AccountInfoTooNew`](crate::Error::AccountInfoTooNew) if a newer program
+    /// changed the format: neither is changed; [`Error::LocalFile`](crate::Error::LocalFile) if the path
+    /// is a directory, the file may not be read or written, the disk is full, or another program holds
+    /// the file for longer than 30 seconds.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::builder().path(path.as_ref()).open()
     }
@@ -148,7 +160,13 @@ impl SqliteAccountInfo {
     /// Opens the account info in this file, with a clock that tests can move (feature `test-util`).
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for an empty path, or one that begins with `~`
+    /// where there is no home directory;
+    /// [`Error::AccountInfoCorrupt`](crate::Error::AccountInfoCorrupt) if the file is damaged or is not
+    /// account info, and [`Error::AccountInfoTooNew`](crate::Error::AccountInfoTooNew) if a newer program
+    /// changed the format: neither is changed; [`Error::LocalFile`](crate::Error::LocalFile) if the path
+    /// is a directory, the file may not be read or written, the disk is full, or another program holds
+    /// the file for longer than 30 seconds.
     #[cfg(any(test, feature = "test-util"))]
     pub fn open_with_clock(path: impl AsRef<Path>, clock: Clock) -> Result<Self> {
         Self::builder().path(path.as_ref()).clock(&clock).open()

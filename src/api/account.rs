@@ -67,8 +67,11 @@ impl B2Api {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Credentials`](crate::Error::Credentials) if a variable is not set, and otherwise as
-    /// [`authorize_account`](Self::authorize_account).
+    /// [`Error::Credentials`](crate::Error::Credentials) if a variable is not set;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a key, a key id
+    /// or a realm that cannot be one; [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) if
+    /// the service refuses the key, which is not repeated; [`Error::Busy`](crate::Error::Busy) and
+    /// [`Error::Connection`](crate::Error::Connection) if all attempts fail.
     pub fn from_env() -> Result<Self> {
         let api = Self::new(InMemoryAccountInfo::new());
         api.authorize_with(EnvironmentCredentials::new())?;
@@ -154,9 +157,13 @@ impl B2Api {
     /// `SqliteAccountInfo`, as the tools of Backblaze do.
     ///
     /// # Errors
-    /// [`Error::Credentials`](crate::Error::Credentials) if the provider fails; otherwise as
-    /// [`authorize_account`](Self::authorize_account). After an error, an earlier authorization remains in
-    /// use.
+    /// [`Error::Credentials`](crate::Error::Credentials) if the provider fails;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, if it returns a key,
+    /// a key id or a realm that cannot be one;
+    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) if the service refuses the key,
+    /// which is not repeated; [`Error::Busy`](crate::Error::Busy) and
+    /// [`Error::Connection`](crate::Error::Connection) if all attempts fail; the errors of the store.
+    /// After an error, an earlier authorization remains in use.
     pub fn authorize_with(&self, provider: impl CredentialProvider + 'static) -> Result<()> {
         let control = self.client.control("authorize_with", None);
         let session = &self.client.session;
@@ -171,8 +178,11 @@ impl B2Api {
     /// The request is billed in class C. Threads that call this at the same time send one request together.
     ///
     /// # Errors
-    /// [`Error::NotAuthorized`](crate::Error::NotAuthorized) if there are no credentials; otherwise as
-    /// [`authorize_account`](Self::authorize_account).
+    /// [`Error::NotAuthorized`](crate::Error::NotAuthorized) if there are no credentials;
+    /// [`Error::Credentials`](crate::Error::Credentials) if a provider fails;
+    /// [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) if the service refuses the key,
+    /// which is not repeated; [`Error::Busy`](crate::Error::Busy) and
+    /// [`Error::Connection`](crate::Error::Connection) if all attempts fail; the errors of the store.
     pub fn reauthorize(&self) -> Result<()> {
         let control = self.client.control("reauthorize", None);
         control.in_span(|| self.client.session.reauthorize(&control))

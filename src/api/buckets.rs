@@ -129,8 +129,12 @@ impl B2Api {
     /// Creates a bucket with options, in one request.
     ///
     /// # Errors
-    /// As [`create_bucket`](Self::create_bucket). [`Error::NotAllowed`] also if the key lacks
-    /// `writeBucketEncryption`, `writeBucketRetentions` or `writeBucketReplications` and an option needs it.
+    /// [`Error::InvalidInput`], before anything is sent, for a name that no bucket can have, and for
+    /// rules that break the service's; [`Error::BucketNameTaken`] if this or another account has a bucket
+    /// of that name; [`Error::NotAllowed`] if the key lacks `writeBuckets`, or `writeBucketEncryption`,
+    /// `writeBucketRetentions` or `writeBucketReplications` for an option that needs it;
+    /// [`Error::Service`] with the code `too_many_buckets`, or `no_payment_history` or
+    /// `email_not_verified` for a public bucket; the errors of any call.
     pub fn create_bucket_with(
         &self,
         name: &str,
@@ -261,8 +265,11 @@ impl B2Api {
     /// ```
     ///
     /// # Errors
-    /// [`Error::BucketNameTaken`] if the name belongs to another account; otherwise as
-    /// [`get_bucket_by_name`](Self::get_bucket_by_name) and [`create_bucket`](Self::create_bucket).
+    /// [`Error::InvalidInput`] for a name that no bucket can have; [`Error::BucketNameTaken`] if the name
+    /// belongs to another account; [`Error::NotAllowed`] if the key is restricted to other buckets, lacks
+    /// `listBuckets` and the name is not known, or lacks `writeBuckets` and the bucket has to be created;
+    /// [`Error::Service`] with the code `too_many_buckets`, or `no_payment_history` or
+    /// `email_not_verified` for a public bucket; the errors of any call.
     pub fn get_or_create_bucket(&self, name: &str, kind: BucketType) -> Result<Bucket> {
         match self.get_bucket_by_name(name) {
             Err(Error::BucketNotFound { .. }) => {}
@@ -284,7 +291,8 @@ impl B2Api {
     /// `b2_list_buckets` for this id is sent, which is billed in class C, and the answer is remembered.
     ///
     /// # Errors
-    /// As [`get_bucket_by_name`](Self::get_bucket_by_name).
+    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets, or
+    /// lacks `listBuckets` and the id is not known; the errors of any call.
     pub fn get_bucket_by_id(&self, id: impl Into<BucketId>) -> Result<Bucket> {
         let id = id.into();
         let snapshot = self

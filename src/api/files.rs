@@ -51,8 +51,14 @@ impl B2Api {
     /// Requests a version, or a range of it, by its id and with options.
     ///
     /// # Errors
-    /// As [`download_file_by_id`](Self::download_file_by_id);
-    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version;
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
+    /// (SSE-C) that was not given, or is another one;
+    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable) if the range begins behind the
+    /// end of the file; [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for
+    /// an empty range, a part size of 0, and a range together with [`resume`](DownloadOptions::resume);
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read
+    /// the file; the errors of any call.
     pub fn download_file_by_id_with(
         &self,
         file_id: impl Into<FileId>,
@@ -66,8 +72,8 @@ impl B2Api {
         control.in_span(|| Download::open(self.client.transfer(&control), request, options))
     }
 
-    /// Opens a version for reading at any position, as [`Bucket::open_file_by_id`](crate::Bucket::open_file_by_id)
-    /// does. One HEAD request is sent, billed in class B.
+    /// Opens a version for reading at any position, whatever bucket it is in. One HEAD request is sent, billed
+    /// in class B; each read that the cache cannot serve is at least one more.
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
@@ -85,7 +91,10 @@ impl B2Api {
     /// ```
     ///
     /// # Errors
-    /// As [`download_file_by_id`](Self::download_file_by_id).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version;
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
+    /// (SSE-C) that was not given, or is another one; [`Error::NotAllowed`](crate::Error::NotAllowed) if
+    /// the bucket is private and the key may not read the file; the errors of any call.
     pub fn open_file_by_id(
         &self,
         file_id: impl Into<FileId>,
@@ -164,8 +173,11 @@ impl B2Api {
     /// Permanently deletes a version, with options: one that is retained in governance mode as well.
     ///
     /// # Errors
-    /// As [`delete_file_version`](Self::delete_file_version). [`Error::NotAllowed`](crate::Error::NotAllowed)
-    /// also if a bypass is asked for and the key lacks `bypassGovernance`.
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version, or the id belongs
+    /// to another name; [`Error::Locked`](crate::Error::Locked) if a retention has not ended or is not
+    /// bypassed, or a legal hold is on; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks
+    /// `deleteFiles`, or `bypassGovernance` where the options ask for that; the errors of any call. If
+    /// the answer is lost, the call is repeated, and a version that is then gone counts as deleted.
     pub fn delete_file_version_with(
         &self,
         file_id: &FileId,
@@ -181,11 +193,17 @@ impl B2Api {
         )
     }
 
-    /// Sets the retention of a version, or removes it with `None`, as
-    /// [`Bucket::update_file_retention`](crate::Bucket::update_file_retention) does.
+    /// Sets the retention of a version, or removes it with `None`. It returns the retention that the service
+    /// has stored. A retention can always be extended, and shortened or removed only in the mode
+    /// `governance`, with [`bypass_governance`](UpdateFileRetentionOptions::bypass_governance). The request
+    /// is free (class A).
     ///
     /// # Errors
-    /// As [`Bucket::update_file_retention`](crate::Bucket::update_file_retention).
+    /// [`Error::Locked`](crate::Error::Locked) if the present retention forbids the change;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed), before anything is sent, if the key lacks
+    /// `writeFileRetentions`; [`Error::Service`](crate::Error::Service) with the code
+    /// `bucket_missing_file_lock` or `retain_until_timestamp_must_be_in_future`;
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
     pub fn update_file_retention(
         &self,
         file_id: &FileId,
@@ -199,7 +217,12 @@ impl B2Api {
     /// Sets or removes the retention of a version, with options.
     ///
     /// # Errors
-    /// As [`Bucket::update_file_retention_with`](crate::Bucket::update_file_retention_with).
+    /// [`Error::Locked`](crate::Error::Locked) if the present retention forbids the change;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed), before anything is sent, if the key lacks
+    /// `writeFileRetentions`, or `bypassGovernance` where the options ask for that;
+    /// [`Error::Service`](crate::Error::Service) with the code `bucket_missing_file_lock` or
+    /// `retain_until_timestamp_must_be_in_future`; [`Error::FileNotFound`](crate::Error::FileNotFound);
+    /// the errors of any call.
     pub fn update_file_retention_with(
         &self,
         file_id: &FileId,
@@ -221,7 +244,10 @@ impl B2Api {
     /// version.
     ///
     /// # Errors
-    /// As [`Bucket::update_file_legal_hold`](crate::Bucket::update_file_legal_hold).
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed), before anything is sent, if the key lacks
+    /// `writeFileLegalHolds`; [`Error::Service`](crate::Error::Service) with the code
+    /// `bucket_missing_file_lock`; [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any
+    /// call.
     pub fn update_file_legal_hold(
         &self,
         file_id: &FileId,

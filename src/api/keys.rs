@@ -212,7 +212,7 @@ impl B2Api {
     /// that starts at the id, billed in class C.
     ///
     /// # Errors
-    /// As the items of [`list_keys`](Self::list_keys).
+    /// [`Error::NotAllowed`] if this key lacks `listKeys`; the errors of any call.
     pub fn get_key(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
         KeyPages::find(
             &self.client.session,

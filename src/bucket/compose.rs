@@ -45,14 +45,17 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of
-    /// its range; [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
+    /// range; [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
     /// [`Error::LocalFile`](crate::Error::LocalFile) and
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file;
-    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with a
-    /// customer's key and its piece has no key or another one; otherwise as
-    /// [`upload_bytes`](Self::upload_bytes). Mistakes that can be found without a request are
-    /// reported before anything is sent.
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
+    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
+    /// a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
+    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. Mistakes that
+    /// can be found without a request are reported before anything is sent. If an unfinished large file
+    /// is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn concatenate(&self, pieces: &[Piece<'_>], file_name: &str) -> Result<Uploaded> {
         self.concatenate_with(pieces, file_name, &ComposeOptions::default())
     }
@@ -60,7 +63,18 @@ impl Bucket {
     /// Creates a file from pieces, one after the other, with options.
     ///
     /// # Errors
-    /// As [`concatenate`](Self::concatenate).
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
+    /// range, or the file that [`ComposeOptions::resume`] names does not match;
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
+    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
+    /// a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
+    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. Mistakes that
+    /// can be found without a request are reported before anything is sent. If an unfinished large file
+    /// is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn concatenate_with(
         &self,
         pieces: &[Piece<'_>],
@@ -100,8 +114,17 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`concatenate`](Self::concatenate); [`Error::InvalidInput`](crate::Error::InvalidInput)
-    /// if the pieces leave a gap.
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
+    /// range, or the pieces leave a gap; [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
+    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
+    /// a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
+    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. Mistakes that
+    /// can be found without a request are reported before anything is sent. If an unfinished large file
+    /// is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn create_file(&self, pieces: &[(u64, Piece<'_>)], file_name: &str) -> Result<Uploaded> {
         self.create_file_with(pieces, file_name, &ComposeOptions::default())
     }
@@ -109,7 +132,18 @@ impl Bucket {
     /// Creates a file from pieces at their offsets, with options.
     ///
     /// # Errors
-    /// As [`create_file`](Self::create_file).
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
+    /// range, the pieces leave a gap, or the file that [`ComposeOptions::resume`] names does not match;
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
+    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
+    /// a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
+    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. Mistakes that
+    /// can be found without a request are reported before anything is sent. If an unfinished large file
+    /// is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn create_file_with(
         &self,
         pieces: &[(u64, Piece<'_>)],
@@ -133,8 +167,17 @@ impl Bucket {
     /// composition of this kind is cancelled and cannot be resumed, because the iterator is used up.
     ///
     /// # Errors
-    /// As [`concatenate`](Self::concatenate). A piece that cannot be used ends the composition
-    /// after it has begun; the unfinished file is cancelled.
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
+    /// range; [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
+    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
+    /// a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
+    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. A piece that
+    /// cannot be used ends the composition after it has begun; the unfinished file is cancelled. If one
+    /// is left all the same, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn concatenate_stream<'p>(
         &self,
         pieces: impl IntoIterator<Item = Piece<'p>>,
@@ -146,8 +189,18 @@ impl Bucket {
     /// Creates a file from a stream of pieces, with options.
     ///
     /// # Errors
-    /// As [`concatenate_stream`](Self::concatenate_stream). [`Error::InvalidInput`](crate::Error::InvalidInput)
-    /// also for [`ComposeOptions::resume`].
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
+    /// range, for [`ComposeOptions::resume`], because the iterator can be read only once;
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
+    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
+    /// a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
+    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. A piece that
+    /// cannot be used ends the composition after it has begun; the unfinished file is cancelled. If one
+    /// is left all the same, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn concatenate_stream_with<'p>(
         &self,
         pieces: impl IntoIterator<Item = Piece<'p>>,
@@ -163,7 +216,18 @@ impl Bucket {
     /// [`Overlap::Remote`](crate::compose::Overlap::Remote) applies.
     ///
     /// # Errors
-    /// As [`concatenate_stream`](Self::concatenate_stream) and [`create_file`](Self::create_file).
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
+    /// range, offsets decrease or the pieces leave a gap;
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
+    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
+    /// a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
+    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. A piece that
+    /// cannot be used ends the composition after it has begun; the unfinished file is cancelled. If one
+    /// is left all the same, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn create_file_stream<'p>(
         &self,
         pieces: impl IntoIterator<Item = (u64, Piece<'p>)>,
@@ -175,7 +239,18 @@ impl Bucket {
     /// Creates a file from a stream of pieces at their offsets, with options.
     ///
     /// # Errors
-    /// As [`create_file_stream`](Self::create_file_stream).
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
+    /// range, offsets decrease or the pieces leave a gap, for [`ComposeOptions::resume`], because the
+    /// iterator can be read only once; [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
+    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
+    /// a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
+    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. A piece that
+    /// cannot be used ends the composition after it has begun; the unfinished file is cancelled. If one
+    /// is left all the same, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn create_file_stream_with<'p>(
         &self,
         pieces: impl IntoIterator<Item = (u64, Piece<'p>)>,
@@ -191,7 +266,8 @@ impl Bucket {
     /// content of the latest version, and only the appended bytes are uploaded.
     ///
     /// A file that has not changed creates no version, unless settings are asked for that its latest version
-    /// does not have; [`Uploaded::is_unchanged`] tells.
+    /// does not have; [`Uploaded::is_unchanged`] tells. While it has less than 5 MB, a file is uploaded whole after
+    /// each change, because the service could not copy it as a part.
     ///
     /// The description of the latest version is one request of class B. Each new version is billed with its
     /// whole length, although only the end of it is sent.
@@ -224,7 +300,17 @@ impl Bucket {
     /// encrypted with another customer's key than the new version.
     ///
     /// # Errors
-    /// As [`upload_local_file`](Self::upload_local_file) and [`copy`](Self::copy).
+    /// [`Error::LocalFile`](crate::Error::LocalFile) if the local file cannot be read;
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) if bytes that it had in the beginning
+    /// change, or another file takes its place; [`Error::InvalidFileName`](crate::Error::InvalidFileName)
+    /// and [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
+    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
+    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
+    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
+    /// unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::Connection`](crate::Error::Connection) can also mean that it is not known whether a copy
+    /// was made.
     pub fn upload_appended_file(
         &self,
         path: impl AsRef<Path>,
@@ -237,7 +323,17 @@ impl Bucket {
     /// legal hold and upload time apply to the new version, whatever the latest version has.
     ///
     /// # Errors
-    /// As [`upload_appended_file`](Self::upload_appended_file).
+    /// [`Error::LocalFile`](crate::Error::LocalFile) if the local file cannot be read;
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) if bytes that it had in the beginning
+    /// change, or another file takes its place; [`Error::InvalidFileName`](crate::Error::InvalidFileName)
+    /// and [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
+    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
+    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
+    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
+    /// unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::Connection`](crate::Error::Connection) can also mean that it is not known whether a copy
+    /// was made.
     pub fn upload_appended_file_with(
         &self,
         path: impl AsRef<Path>,

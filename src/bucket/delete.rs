@@ -165,8 +165,12 @@ impl Bucket {
     /// Deletes a version permanently, with options: one that is retained in governance mode as well.
     ///
     /// # Errors
-    /// As [`delete_file_version`](Self::delete_file_version). [`Error::NotAllowed`] also if a bypass is asked
-    /// for and the key lacks `bypassGovernance`.
+    /// [`Error::FileNotFound`] if there is no such version, as on the second call, or if the id belongs
+    /// to another name; [`Error::InvalidInput`] if the version is in another bucket, or seems to be and
+    /// the key may not look it up; [`Error::Locked`] if a retention has not ended or is not bypassed, or
+    /// a legal hold is on; [`Error::NotAllowed`] if the key lacks `deleteFiles`, or `bypassGovernance`
+    /// where the options ask for that; the errors of any call. If the answer is lost, the call is
+    /// repeated, and a version that is then gone counts as deleted.
     pub fn delete_file_version_with(
         &self,
         file_id: &FileId,
@@ -264,8 +268,10 @@ impl Bucket {
     /// as well.
     ///
     /// # Errors
-    /// As [`delete_all_versions`](Self::delete_all_versions). [`Error::NotAllowed`] also if a bypass is asked
-    /// for and the key lacks `bypassGovernance`.
+    /// [`Error::Locked`] if a version is retained without a bypass, or on legal hold;
+    /// [`Error::NotAllowed`] if the key may not list and delete files of this name, or lacks
+    /// `bypassGovernance` where the options ask for that; the errors of any call. After an error the
+    /// latest version is still there, and some of the others may be deleted; the call can be repeated.
     pub fn delete_all_versions_with(
         &self,
         file_name: &str,

@@ -184,8 +184,12 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`delete_many`](Self::delete_many). An error from the iterator is returned as a result,
-    /// and ends the deletion.
+    /// This call sends nothing. It fails with [`Error::NotAllowed`] if the key cannot delete or hide any
+    /// file, or lacks a requested `bypassGovernance`. The results are errors each for its own file,
+    /// mostly [`Error::Locked`], and [`Error::InvalidInput`] for a version that is in another bucket or
+    /// has another name. A version that is already gone is not a failure. An error from the iterator is
+    /// returned as a result and ends the deletion, as does an error that is not about a single file (of
+    /// the credentials, the store, a cap, the budget, or because it was cancelled).
     pub fn delete_versions<I, V>(
         &self,
         versions: I,

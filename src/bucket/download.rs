@@ -71,10 +71,14 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`download_file_by_name`](Self::download_file_by_name);
-    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable) if the range begins behind the end
-    /// of the file; [`Error::InvalidInput`](crate::Error::InvalidInput) for an empty range, and for a range
-    /// together with [`resume`](DownloadOptions::resume).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it
+    /// is hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a
+    /// customer's key (SSE-C) that was not given, or is another one;
+    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable) if the range begins behind the
+    /// end of the file; [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for
+    /// an empty range, a part size of 0, and a range together with [`resume`](DownloadOptions::resume);
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read
+    /// the file; the errors of any call.
     pub fn download_file_by_name_with(
         &self,
         file_name: &str,
@@ -88,7 +92,10 @@ impl Bucket {
     /// does not check that it is in this bucket. The request is billed in class B.
     ///
     /// # Errors
-    /// As [`download_file_by_name`](Self::download_file_by_name).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version;
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
+    /// (SSE-C) that was not given, or is another one; [`Error::NotAllowed`](crate::Error::NotAllowed) if
+    /// the bucket is private and the key may not read the file; the errors of any call.
     pub fn download_file_by_id(&self, file_id: impl Into<FileId>) -> Result<Download> {
         self.download_file_by_id_with(file_id, &DownloadOptions::default())
     }
@@ -96,8 +103,14 @@ impl Bucket {
     /// Requests a version, or a range of it, by its id and with options.
     ///
     /// # Errors
-    /// As [`download_file_by_name`](Self::download_file_by_name);
-    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version;
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
+    /// (SSE-C) that was not given, or is another one;
+    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable) if the range begins behind the
+    /// end of the file; [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for
+    /// an empty range, a part size of 0, and a range together with [`resume`](DownloadOptions::resume);
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read
+    /// the file; the errors of any call.
     pub fn download_file_by_id_with(
         &self,
         file_id: impl Into<FileId>,
@@ -114,7 +127,10 @@ impl Bucket {
     /// [`B2Api::get_file_info`](crate::B2Api::get_file_info), which takes an id and needs no key.
     ///
     /// # Errors
-    /// As [`download_file_by_name`](Self::download_file_by_name).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it
+    /// is hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a
+    /// customer's key (SSE-C); [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private
+    /// and the key may not read the file; the errors of any call.
     pub fn get_file_info_by_name(&self, file_name: &str) -> Result<FileVersion> {
         self.describe(&self.by_name(file_name))
     }
@@ -123,7 +139,10 @@ impl Bucket {
     /// request, billed in class B.
     ///
     /// # Errors
-    /// As [`download_file_by_name`](Self::download_file_by_name).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it
+    /// is hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with another
+    /// key; [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not
+    /// read the file; the errors of any call.
     pub fn get_file_info_by_name_with(
         &self,
         file_name: &str,

@@ -185,7 +185,8 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for a page size outside 1 to 10,000 and for a pattern without `recursive`;
-    /// otherwise as [`ls`](Self::ls).
+    /// nothing is sent. The entries can be [`Error::NotAllowed`] if the key lacks `listFiles` or is
+    /// restricted to other names, [`Error::BucketNotFound`], or the errors of any call.
     pub fn ls_with(&self, folder: &str, options: &LsOptions) -> Result<Ls> {
         Ok(Ls(self.pages(folder, options)?))
     }
@@ -259,7 +260,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`ls`](Self::ls).
+    /// This call sends nothing. The versions can be [`Error::NotAllowed`] if the key lacks `listFiles` or
+    /// is restricted to other names, [`Error::BucketNotFound`], or the errors of any call.
     pub fn list_file_versions(&self, file_name: &str) -> Result<FileVersions> {
         Ok(FileVersions(self.versions_of(file_name, 100)))
     }

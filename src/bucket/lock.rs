@@ -85,9 +85,12 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`update_file_retention`](Self::update_file_retention); also
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `bypassGovernance` and that is
-    /// asked for.
+    /// [`Error::Locked`](crate::Error::Locked) if the present retention forbids the change;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed), before anything is sent, if the key lacks
+    /// `writeFileRetentions`, or `bypassGovernance` where the options ask for that;
+    /// [`Error::Service`](crate::Error::Service) with the code `bucket_missing_file_lock` or
+    /// `retain_until_timestamp_must_be_in_future`; [`Error::FileNotFound`](crate::Error::FileNotFound);
+    /// the errors of any call.
     pub fn update_file_retention_with(
         &self,
         file_id: &FileId,

@@ -365,9 +365,11 @@ impl Bucket {
     /// # Errors
     /// What `change` returns; [`Error::Conflict`] if others were faster as often as
     /// [`RetryPolicy::max_attempts`](crate::RetryPolicy::max_attempts) allows tries;
-    /// [`Error::InvalidInput`] if `change` replaces a setting whose present value this version of the crate
-    /// cannot read, so that something unknown would be lost; otherwise as [`details`](Self::details) and
-    /// [`update`](Self::update).
+    /// [`Error::InvalidInput`] for rules that break the service's, and if `change` replaces a setting
+    /// whose present value this version of the crate cannot read, so that something unknown would be
+    /// lost; [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key lacks `listBuckets` or
+    /// `writeBuckets`, or a capability that a changed setting needs; [`Error::Service`] with the code
+    /// `bucket_missing_file_lock` for a default retention without object lock; the errors of any call.
     ///
     /// # Consequences
     /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the change
@@ -418,8 +420,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`update`](Self::update); [`Error::Service`] with the code `no_payment_history` or
-    /// `email_not_verified`.
+    /// [`Error::NotAllowed`] if the key lacks `writeBuckets`; [`Error::BucketNotFound`];
+    /// [`Error::Service`] with the code `no_payment_history` or `email_not_verified` for a public bucket;
+    /// the errors of any call.
     pub fn set_type(&self, kind: BucketType) -> Result<BucketDetails> {
         self.update(&UpdateBucketOptions::new().bucket_type(kind))
     }
@@ -428,7 +431,9 @@ impl Bucket {
     /// [`CreateBucketOptions::info`](crate::CreateBucketOptions::info).
     ///
     /// # Errors
-    /// As [`update`](Self::update).
+    /// [`Error::InvalidInput`] for info that breaks the service's rules, before anything is sent;
+    /// [`Error::NotAllowed`] if the key lacks `writeBuckets`; [`Error::BucketNotFound`]; the errors of
+    /// any call.
     pub fn set_info<N: Into<String>, V: Into<String>>(
         &self,
         info: impl IntoIterator<Item = (N, V)>,

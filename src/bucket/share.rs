@@ -81,7 +81,9 @@ impl Bucket {
     /// [`get_signed_download_url_with`](Self::get_signed_download_url_with) do.
     ///
     /// # Errors
-    /// As [`get_download_authorization`](Self::get_download_authorization).
+    /// [`Error::InvalidInput`] for a time outside 1 second to 7 days and for headers that are not
+    /// printable ASCII; [`Error::NotAllowed`], without a request if the key lacks the capability
+    /// `shareFiles` or is restricted to other names; [`Error::BucketNotFound`]; the errors of any call.
     pub fn get_download_authorization_with(
         &self,
         file_name_prefix: &str,
@@ -141,8 +143,10 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for an empty name, whose token would open the whole bucket; otherwise as
-    /// [`get_download_authorization`](Self::get_download_authorization).
+    /// [`Error::InvalidInput`] for a time outside 1 second to 7 days, and for an empty name, whose token
+    /// would open the whole bucket; [`Error::NotAllowed`], without a request if the key lacks the
+    /// capability `shareFiles` or is restricted to other names; [`Error::BucketNotFound`]; the errors of
+    /// any call.
     pub fn get_signed_download_url(&self, file_name: &str, valid_for: Duration) -> Result<String> {
         self.get_signed_download_url_with(file_name, valid_for, &ResponseHeaders::default())
     }
@@ -167,7 +171,10 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`get_signed_download_url`](Self::get_signed_download_url).
+    /// [`Error::InvalidInput`] for a time outside 1 second to 7 days, for an empty name, whose token
+    /// would open the whole bucket, and for headers that are not printable ASCII; [`Error::NotAllowed`],
+    /// without a request if the key lacks the capability `shareFiles` or is restricted to other names;
+    /// [`Error::BucketNotFound`]; the errors of any call.
     pub fn get_signed_download_url_with(
         &self,
         file_name: &str,

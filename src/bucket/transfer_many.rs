@@ -276,7 +276,10 @@ impl Bucket {
     /// Uploads files with options: ending at the first failure, cancelling.
     ///
     /// # Errors
-    /// As [`upload_many`](Self::upload_many).
+    /// The call itself cannot fail. A result is [`TransferFailed`] with what the upload of that file
+    /// failed with, and the others continue unless [`fail_fast`](TransferManyOptions::fail_fast) is set.
+    /// After that, after a cancellation, and after an error that is not about a file, such as refused
+    /// credentials or a cap, no other file is started, and files that were not started have no result.
     pub fn upload_many_with<'a, F>(
         &self,
         files: F,
@@ -346,7 +349,10 @@ impl Bucket {
     /// Downloads files with options: ending at the first failure, cancelling.
     ///
     /// # Errors
-    /// As [`download_many`](Self::download_many).
+    /// The call itself cannot fail. A result is [`TransferFailed`] with what the download of that file
+    /// failed with, and the others continue unless [`fail_fast`](TransferManyOptions::fail_fast) is set.
+    /// After that, after a cancellation, after an error among the files, and after one that is not about
+    /// a file, such as refused credentials or a cap, no other file is started.
     pub fn download_many_with<'a, F, V>(
         &self,
         files: F,

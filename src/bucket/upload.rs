@@ -86,10 +86,17 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`upload_bytes`](Self::upload_bytes). [`Error::NotAllowed`](crate::Error::NotAllowed) also if a
-    /// retention or legal hold is set and the key lacks `writeFileRetentions` or `writeFileLegalHolds`;
-    /// [`Error::Service`](crate::Error::Service) with the code `bucket_missing_file_lock` if the bucket has
-    /// no object lock.
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
+    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
+    /// may not write files of this name, or lacks `writeFileRetentions` or `writeFileLegalHolds` for a
+    /// lock that the options set; [`Error::Service`](crate::Error::Service) with the code
+    /// `bucket_missing_file_lock` for a lock in a bucket without object lock;
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an unfinished large
+    /// file is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) also if the unfinished file that
+    /// [`resume`](UploadOptions::resume) names does not match the content.
     pub fn upload_bytes_with(
         &self,
         data: &[u8],
@@ -111,9 +118,15 @@ impl Bucket {
     /// downloads can be verified; [`LargeFileSha1::Omit`](crate::LargeFileSha1::Omit) saves that.
     ///
     /// # Errors
-    /// [`Error::LocalFile`](crate::Error::LocalFile) if it cannot be read;
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged); otherwise as
-    /// [`upload_bytes`](Self::upload_bytes).
+    /// [`Error::LocalFile`](crate::Error::LocalFile) if the local file cannot be read;
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) if it changes during the upload;
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
+    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
+    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
+    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
+    /// unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_local_file(&self, path: impl AsRef<Path>, file_name: &str) -> Result<Uploaded> {
         self.upload_local_file_with(path, file_name, &UploadOptions::default())
     }
@@ -135,7 +148,18 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`upload_local_file`](Self::upload_local_file).
+    /// [`Error::LocalFile`](crate::Error::LocalFile) if the local file cannot be read;
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) if it changes during the upload, beyond what
+    /// [`may_grow`](UploadOptions::may_grow) allows;
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
+    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
+    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
+    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
+    /// unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) also if the unfinished file that
+    /// [`resume`](UploadOptions::resume) names does not match the content.
     pub fn upload_local_file_with(
         &self,
         path: impl AsRef<Path>,
@@ -162,8 +186,14 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::SourceChanged`](crate::Error::SourceChanged) if the reader ends early;
-    /// [`Error::Stream`](crate::Error::Stream) if it fails; otherwise as
-    /// [`upload_bytes`](Self::upload_bytes).
+    /// [`Error::Stream`](crate::Error::Stream) if it fails;
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
+    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
+    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
+    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
+    /// unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_reader(
         &self,
         reader: impl Read,
@@ -176,9 +206,16 @@ impl Bucket {
     /// Uploads from a reader with options.
     ///
     /// # Errors
-    /// As [`upload_reader`](Self::upload_reader). [`Error::InvalidInput`](crate::Error::InvalidInput) also
-    /// for [`UploadOptions::resume`], because a reader cannot be compared with what is stored, and for a
-    /// part size beyond the memory limit.
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) if the reader ends early;
+    /// [`Error::Stream`](crate::Error::Stream) if it fails;
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
+    /// option that the service would refuse, and for [`UploadOptions::resume`], because a reader cannot
+    /// be compared with what is stored, and for a part size beyond the memory limit;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write files of this name;
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an unfinished large
+    /// file is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_reader_with(
         &self,
         mut reader: impl Read,
@@ -215,7 +252,15 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`upload_reader`](Self::upload_reader).
+    /// [`Error::Stream`](crate::Error::Stream) if the reader fails;
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
+    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
+    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
+    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call.
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) also ends a stream with more bytes than fit
+    /// into 10,000 parts. If an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_stream(&self, reader: impl Read, file_name: &str) -> Result<Uploaded> {
         self.upload_stream_with(reader, file_name, &UploadOptions::default())
     }
@@ -224,7 +269,17 @@ impl Bucket {
     /// and more memory.
     ///
     /// # Errors
-    /// As [`upload_reader_with`](Self::upload_reader_with).
+    /// [`Error::Stream`](crate::Error::Stream) if the reader fails;
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
+    /// option that the service would refuse, and for [`UploadOptions::resume`], because a reader cannot
+    /// be compared with what is stored, and for a part size beyond the memory limit;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write files of this name;
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call.
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) also ends a stream with more bytes than fit
+    /// into 10,000 parts. If an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_stream_with(
         &self,
         mut reader: impl Read,
@@ -244,8 +299,13 @@ impl Bucket {
     /// stream before it has finished that one.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), also if the writers that are open leave too little
-    /// of the memory limit for another one; otherwise as [`upload_bytes`](Self::upload_bytes).
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for a name or an option that the service would
+    /// refuse; [`Error::InvalidInput`](crate::Error::InvalidInput) also if the writers that are open
+    /// leave too little of the memory limit for another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write files of this name;
+    /// [`Error::Stream`](crate::Error::Stream) if no thread can be started; the errors of the store.
+    /// Failures of the upload itself are returned by `write` and [`UploadWriter::finish`].
     pub fn upload_writer(&self, file_name: &str) -> Result<UploadWriter> {
         self.upload_writer_with(file_name, &UploadOptions::default())
     }
@@ -253,7 +313,14 @@ impl Bucket {
     /// Starts a file that is written piece by piece, with options.
     ///
     /// # Errors
-    /// As [`upload_writer`](Self::upload_writer) and [`upload_reader_with`](Self::upload_reader_with).
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for a name or an option that the service would
+    /// refuse, for [`UploadOptions::resume`], because what is written once cannot be compared with what
+    /// is stored, and if the writers that are open leave too little of the memory limit for another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write files of this name or set
+    /// the lock that the options ask for; [`Error::Stream`](crate::Error::Stream) if no thread can be
+    /// started; the errors of the store. Failures of the upload itself are returned by `write` and
+    /// [`UploadWriter::finish`].
     pub fn upload_writer_with(
         &self,
         file_name: &str,

@@ -198,7 +198,7 @@ impl ProgressCounter {
         Self::at(TransferStage::default(), control, file_name, clock, total)
     }
 
-    /// As [`new`](Self::new), for a transfer that begins with another stage than moving content.
+    /// Creates a counter of a transfer that begins with this stage, and reports the beginning.
     pub(crate) fn at(
         stage: TransferStage,
         control: &Control,

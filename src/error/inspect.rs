@@ -252,7 +252,7 @@ impl Error {
         error.downcast::<Self>()
     }
 
-    /// The same failure for another thread that waited for its outcome, where it can be told twice.
+    /// This failure for another thread that waited for its outcome, where it can be told twice.
     pub(crate) fn duplicate(&self) -> Option<Self> {
         Some(match self {
             Self::InvalidCredentials(service) => Self::InvalidCredentials(service.clone()),

@@ -46,7 +46,9 @@ impl Connections {
     /// nowhere.
     ///
     /// # Errors
-    /// As [`Raw::authorize_account`].
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for a realm to which credentials must not be
+    /// sent, with nothing sent; [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) if the
+    /// service does not accept the key; otherwise [those of every call](Raw#errors).
     pub fn authorize_account(
         &self,
         realm: impl Into<Realm>,

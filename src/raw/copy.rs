@@ -49,7 +49,10 @@ impl Raw<'_> {
     /// `readFiles` if the source's bucket is private; billed in class C.
     ///
     /// # Errors
-    /// As [`copy_file`](Self::copy_file).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound);
+    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable);
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) for the source's key; otherwise [those of
+    /// every call](Raw#errors).
     pub fn copy_part(&self, request: &CopyPartRequest<'_>) -> Result<Part> {
         self.call(
             Operation::CopyPart,

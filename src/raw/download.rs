@@ -88,8 +88,9 @@ impl Raw<'_> {
     /// class B.
     ///
     /// # Errors
-    /// As [`download_file_by_id`](Self::download_file_by_id). An expired token and a key that lacks
-    /// a permission both give [`Error::Service`] with status 401 and no code.
+    /// [`Error::FileNotFound`]; [`Error::EncryptionKey`] for a missing or wrong customer's key; otherwise
+    /// [those of every call](Raw#errors). An expired token and a key that lacks a permission both give
+    /// [`Error::Service`] with status 401 and no code.
     pub fn head_file_by_id(
         &self,
         file_id: &FileId,
@@ -122,7 +123,9 @@ impl Raw<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`head_file_by_id`](Self::head_file_by_id).
+    /// [`Error::FileNotFound`], also if the latest version is hidden; [`Error::EncryptionKey`] for a
+    /// missing or wrong customer's key; otherwise [those of every call](Raw#errors). An expired token and
+    /// a key that lacks a permission both give [`Error::Service`] with status 401 and no code.
     pub fn head_file_by_name(
         &self,
         bucket_name: &str,

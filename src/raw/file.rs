@@ -57,7 +57,8 @@ impl Raw<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`list_file_names`](Self::list_file_names).
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every
+    /// call](Raw#errors).
     pub fn list_file_versions(&self, request: &ListFilesRequest) -> Result<ListFilesResponse> {
         self.call(
             Operation::ListFileVersions,

@@ -126,7 +126,9 @@ impl Raw<'_> {
     /// `writeFiles`; billed in class A.
     ///
     /// # Errors
-    /// As [`upload_file`](Self::upload_file).
+    /// [`Error::Stream`](crate::Error::Stream) if the content cannot be read or ends early, with nothing
+    /// stored; otherwise [those of every call](Raw#errors). After an error whose answer was lost, the
+    /// part may exist; sending it again replaces it.
     pub fn upload_part(
         &self,
         upload_url: &str,
@@ -216,7 +218,8 @@ impl Raw<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`cancel_large_file`](Self::cancel_large_file).
+    /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such
+    /// unfinished file; otherwise [those of every call](Raw#errors).
     pub fn list_parts(&self, request: &ListPartsRequest<'_>) -> Result<ListPartsResponse> {
         self.call(
             Operation::ListParts,

@@ -56,7 +56,8 @@ impl Raw<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`update_file_retention`](Self::update_file_retention).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound); [`Error::Service`](crate::Error::Service)
+    /// with the code `bucket_missing_file_lock`; otherwise [those of every call](Raw#errors).
     pub fn update_file_legal_hold(
         &self,
         request: &UpdateFileLegalHoldRequest<'_>,

@@ -132,7 +132,9 @@ impl Monitor {
     /// Lists all names and counts them by state. For a large bucket this takes many requests.
     ///
     /// # Errors
-    /// As [`pairs`](Self::pairs).
+    /// [`Error::InvalidInput`] if the destination is not the rule's; [`Error::NotAllowed`] if a key may
+    /// not list its bucket; [`Error::Cancelled`]; the errors of any call. Nothing of the count is
+    /// returned then.
     pub fn scan(&self) -> Result<Report> {
         let mut report = Report::default();
         for pair in self.pairs()? {

@@ -44,7 +44,11 @@ pub struct Replication {
 /// with [`Bucket::modify`].
 ///
 /// # Errors
-/// As [`set_up_with`].
+/// [`Error::InvalidInput`] if the two are one bucket, if there are two other rules already, if a key may
+/// not read the configuration that is there, or if the source's key cannot do its work and rules to other
+/// buckets depend on it; [`Error::Conflict`] if somebody else keeps changing the settings;
+/// [`Error::NotAllowed`]; the errors of any call. After an error, a key may exist or the destination may
+/// accept the source's key; the call can be repeated, and uses what exists.
 pub fn set_up(source: &Bucket, destination: &Bucket) -> Result<Replication> {
     set_up_with(source, destination, &SetupOptions::default())
 }

@@ -78,7 +78,7 @@ impl<T: ListedRow> ListedFiles<T> {
         }
     }
 
-    /// The same listing from there on.
+    /// This listing from there on.
     ///
     /// The row at `start` is the first one, if it exists.
     pub(crate) fn starting_at(mut self, start: Start) -> Self {

@@ -170,7 +170,7 @@ impl Store {
         Ok(self.judge(call, outcome)?.unwrap_or(otherwise))
     }
 
-    /// As [`survive`](Self::survive), for data that belongs to an identity. A store that did not
+    /// Survives a failure of the store for data that belongs to an identity. A store that did not
     /// accept this identity's token, or has lost it, refuses the identity; that is no reason to
     /// fail.
     fn survive_of<T>(

@@ -278,7 +278,7 @@ impl Wire {
     /// Starts it.
     ///
     /// # Errors
-    /// Those of [`Simulator::start`].
+    /// The system has no port, thread or file descriptor left.
     pub fn start() -> io::Result<Self> {
         Simulator::start().map(Self)
     }

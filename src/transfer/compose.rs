@@ -9,6 +9,10 @@
 //!    `b2_copy_part` or uploaded with `b2_upload_part`, several at a time. Stored bytes that have
 //!    to be uploaded are downloaded while they are sent, and are not kept.
 //!
+//! Billed are the descriptions of stored files (class B, one for each file), copied parts (class C), and
+//! downloads of stored bytes that are too few for a copied part (class B, once more for each attempt).
+//! Uploads are free. The result is billed with its whole length, also what was copied.
+//!
 //! A composition that fails cancels its large file, or leaves it to be resumed, as [`Resume`] says.
 //! One of a stream of pieces always cancels it, because its parts are not known beforehand.
 //!
@@ -130,7 +134,8 @@ impl Compose<'_> {
         Limits::new(self.transfer.authorization()?.auth(), self.part_size)
     }
 
-    /// Creates the file of all its parts: with a single request if there is one part.
+    /// Creates the file of all its parts: with a single request if there is one part. Without any part,
+    /// the file is empty.
     fn make_all(&self, mut parts: Vec<PlannedPart<Sources<'_>>>) -> Result<Uploaded> {
         if parts.len() > 1 {
             return self.make_parts(parts);
@@ -186,7 +191,8 @@ impl Compose<'_> {
         small::upload(self.transfer, snapshot, &self.file, &source)
     }
 
-    /// Copies a file that consists of one range of a stored file.
+    /// Copies a file that consists of one range of a stored file. Its type and info are those of the
+    /// composition, never of the stored file.
     fn copy_whole(&self, slice: &Slice<Sources<'_>>) -> Result<Uploaded> {
         let (source, range) = slice.piece.remote(&slice.range)?;
         let copy = Copy {
@@ -274,7 +280,8 @@ impl Compose<'_> {
         }
     }
 
-    /// Fails if local bytes are not those that the service has in the same place.
+    /// Fails if local bytes are not those that the service has in the same place. The local bytes are
+    /// read for it, and the stored ones are compared by their SHA-1, without a download.
     fn compare(
         &self,
         local: Vec<Slice<Sources<'_>>>,
@@ -288,7 +295,8 @@ impl Compose<'_> {
         Err(Error::invalid_input("pieces", reason))
     }
 
-    /// The SHA-1 of these pieces. Stored ones are downloaded for it.
+    /// The SHA-1 of these pieces. Stored ones are downloaded for it, and billed as downloads; local ones
+    /// are read once more.
     fn hash(
         &self,
         slices: Vec<Slice<Sources<'_>>>,

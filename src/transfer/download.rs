@@ -263,7 +263,10 @@ impl Download {
     /// ```
     ///
     /// # Errors
-    /// As [`write_to`](Self::write_to); [`Error::Stream`] if there is not enough memory.
+    /// [`Error::ChecksumMismatch`], [`Error::Truncated`] or [`Error::Connection`] if the content is wrong
+    /// or incomplete; [`Error::Stream`] if there is not enough memory; [`Error::FileNotFound`] if the
+    /// version is deleted while a connection is replaced; [`Error::Cancelled`]. What has arrived is lost
+    /// then.
     pub fn read_to_vec(mut self) -> Result<Vec<u8>> {
         let range_size = usize::try_from(self.range_size()).unwrap_or(usize::MAX);
         if self.length() > range_size as u64 {
@@ -342,8 +345,10 @@ impl Download {
     /// ```
     ///
     /// # Errors
-    /// [`Error::LocalFile`] if the file cannot be written, or (with `resume`) if another download
-    /// to this path is running; otherwise as [`write_to`](Self::write_to).
+    /// [`Error::LocalFile`] if the file cannot be written, or (with `resume`) if another download to this
+    /// path is running; [`Error::ChecksumMismatch`], [`Error::Truncated`] or [`Error::Connection`] if the
+    /// content is wrong or incomplete; [`Error::Cancelled`] if the token of the options is cancelled. The
+    /// path keeps what it had, unless it is a special file.
     pub fn save_to(self, path: impl AsRef<Path>) -> Result<Saved> {
         self.save(path.as_ref(), &|| Ok(()))
     }
@@ -375,7 +380,10 @@ impl Download {
     ///
     /// # Errors
     /// [`Error::UnsafeName`] if the name could do harm, or would be confused with another one;
-    /// otherwise as [`save_to`](Self::save_to).
+    /// [`Error::LocalFile`] if the file cannot be written, or (with `resume`) if another download to this
+    /// path is running; [`Error::ChecksumMismatch`], [`Error::Truncated`] or [`Error::Connection`] if the
+    /// content is wrong or incomplete; [`Error::Cancelled`] if the token of the options is cancelled. The
+    /// path keeps what it had.
     pub fn save_under(self, directory: &LocalDirectory) -> Result<Saved> {
         let name = self.version().file_name.clone();
         let path = directory

@@ -14,6 +14,13 @@
 //! | it seems to be empty, but has bytes, as files of the kernel do | fails with `SourceChanged` |
 //! | it cannot be read | fails with `LocalFile` |
 //!
+//! The check is of the bytes that are sent: a block is hashed after it was read and before any of it is
+//! handed out. So the service never gets a mixture of two contents, whenever the file changes.
+//!
+//! The price is one more pass over the file before the first request, and a SHA-1 of every block while
+//! it is sent. [`UploadOptions::may_grow`](crate::UploadOptions::may_grow) and uploads of appended files
+//! pay it; other files are checked by their time stamps alone (`source::local_file`).
+//!
 //! A block has 1 MiB, and more in files above 1 TiB, so that there are never more than 1,048,576 of
 //! them. Their SHA-1s take 20 bytes each. A reader of a range may read more than the range, because
 //! it reads the blocks at both ends whole.
@@ -40,6 +47,9 @@ const MIN_BLOCK: u64 = 1024 * 1024;
 const MAX_BLOCKS: u64 = 1024 * 1024;
 
 /// A local file of which the bytes that it has now are uploaded.
+///
+/// It holds no open file between two parts, so it needs no more descriptors than parts that are being
+/// sent. Threads share it: each opens the file for itself.
 ///
 /// It has to be [fixed](UploadSource::fix) before it is opened; opening it earlier is an error. Its
 /// length is that of the moment in which it was created here.
@@ -72,7 +82,8 @@ impl GrowingFile {
     /// Reads the file once: notes its blocks, and returns the SHA-1 of its first `cut` bytes.
     ///
     /// Bytes after its length in the beginning are not read. The bytes that are read count as hashed
-    /// in the progress.
+    /// in the progress. `cut` is where an earlier version ends; one hasher is cloned there, so that
+    /// comparing with that version takes no pass of its own.
     fn read_blocks(
         &self,
         cut: u64,
@@ -148,6 +159,8 @@ impl UploadSource for GrowingFile {
         true
     }
 
+    /// Reads the file on the first call. A later one hashes only its first `cut` bytes, each block of
+    /// which is compared with the first reading: the blocks of one upload never change.
     fn fix(
         &self,
         cut: Option<u64>,
@@ -169,6 +182,8 @@ impl UploadSource for GrowingFile {
         Ok(Some(Fixed { whole, beginning }))
     }
 
+    /// Opens the file once more and reads nothing yet, unless it was empty: a file that had no bytes
+    /// may have some now, and one of the kernel has some although its length is 0.
     fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>> {
         let mut file = self.open_file(range.start)?;
         if self.len() == 0 {
@@ -190,9 +205,14 @@ impl UploadSource for GrowingFile {
 }
 
 /// Reads a range in whole blocks, each of which must be what it was in the beginning.
+///
+/// After a failure the position stays before the block: reading on reads and compares it again, and
+/// never skips it.
 struct BlockReader<'a> {
     source: &'a GrowingFile,
+    /// The handle of this reader alone, whose position is set for each block.
     file: File,
+    /// What each block had in the beginning.
     blocks: &'a Blocks,
     /// What is still to be handed out.
     range: Range<u64>,
@@ -202,7 +222,10 @@ struct BlockReader<'a> {
 }
 
 impl BlockReader<'_> {
-    /// Reads the block with the next byte.
+    /// Reads the block with the next byte, and compares it.
+    ///
+    /// The file is looked up by its path again after the block was read, so that one that was replaced
+    /// or cut off in between is reported as that, and not as changed bytes.
     fn load(&mut self) -> Result<()> {
         let file = &self.source.file;
         let number = self.range.start / self.blocks.size;

@@ -93,18 +93,24 @@ impl LargeFileSha1 {
 /// that it is only copied with more info, and every copy checks the number of entries again.
 #[derive(Debug, Clone)]
 pub(crate) struct NewFile<'a> {
+    /// The bucket that it is created in.
     pub(crate) bucket: &'a BucketId,
+    /// The full name, folders included.
     pub(crate) name: &'a str,
     /// The MIME type; the service derives it from the name's extension if there is none.
     pub(crate) content_type: Option<Cow<'a, str>>,
+    /// The file info: the caller's entries, and those that the crate adds.
     pub(crate) info: FileInfo,
     /// Whether the modification time in the info was added by the crate. It is then left out if
     /// other entries need the room.
     pub(crate) has_own_time: bool,
     /// Whether that time is the one of the local file, and not one that the caller asked for.
     pub(crate) has_file_time: bool,
+    /// How it is encrypted; the bucket's default decides if there is none.
     pub(crate) encryption: Option<&'a Encryption>,
+    /// How long it is kept; the bucket's default decides if there is none.
     pub(crate) retention: Option<&'a FileRetention>,
+    /// Whether it is put on legal hold. Buckets have no default for that.
     pub(crate) legal_hold: Option<&'a LegalHold>,
     /// The upload time that the file gets instead of the present time.
     pub(crate) upload_timestamp: Option<Timestamp>,

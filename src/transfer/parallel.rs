@@ -14,6 +14,9 @@
 //! | fails with `Cancelled` because the caller cancelled | are stopped as well; the call fails with `Cancelled` |
 //! | panics | are stopped; the panic continues on the calling thread after all have ended |
 //!
+//! Waiting for a permit is also what limits how far ahead the pieces are made: no piece is made before the
+//! one before it has its permit, so an iterator of any length is read only as far as it is used.
+//!
 //! While the next piece is made, which may read from the caller's code, the others run. A failure
 //! of making it counts like that of a piece.
 
@@ -43,8 +46,8 @@ where
     run_under(own, workers, control, pieces)
 }
 
-/// As [`run`], under a token that a failure cancels. Whatever else runs under that token stops,
-/// too.
+/// Runs all pieces under a token that a failure cancels, and returns their results in order. Whatever
+/// else runs under that token stops, too.
 pub(crate) fn run_under<'p, T, J>(
     own: CancelToken,
     workers: &Workers,
@@ -58,7 +61,7 @@ where
     run_on(thread::Builder::new, own, workers, control, pieces)
 }
 
-/// As [`run_under`], with threads that are made in this way.
+/// Runs all pieces under a token, with threads that are made in this way.
 fn run_on<'p, T, J>(
     new_thread: impl Fn() -> thread::Builder,
     own: CancelToken,
@@ -132,6 +135,7 @@ struct Results<T> {
     done: Mutex<Vec<(usize, T)>>,
     /// The first failure that was not due to the stopping of the others.
     failure: Mutex<Option<Error>>,
+    /// Stops those that run, and keeps others from being started.
     stop: CancelToken,
 }
 

@@ -19,6 +19,13 @@
 //! | the unfinished file has all parts | it is only finished |
 //! | a part fails for good | the other parts are stopped, and the file ends as `large::ending` describes |
 //!
+//! The requests are free for parts that are uploaded; copied parts are billed in class C, and looking for
+//! an unfinished file costs one request of class C for each hundred unfinished files whose names begin with
+//! that of the file, and one for each thousand parts of those that may match.
+//!
+//! The second call after a failure with `resume` hashes the source again and sends only the parts that
+//! are missing. Without it, the second call sends everything, because the first has cancelled its file.
+//!
 //! A file that changes between the hash and the upload of its parts fails with `SourceChanged` when
 //! a part is read, so the recorded SHA-1 is never that of another content.
 
@@ -83,6 +90,8 @@ impl PartSource for SourceParts<'_> {
         Ok(known == sha1)
     }
 
+    /// Sends the part, reading it from the source once more. Where its SHA-1 is known it is sent before
+    /// the content, otherwise after it.
     fn make(&self, large: &LargeFile<'_>, number: u64, control: &Control) -> Result<Sha1Digest> {
         let content = (
             self.source as &dyn UploadSource,
@@ -148,6 +157,9 @@ pub(in crate::transfer) fn upload(
 /// Hashes a source, and at the same time, on another thread and from the same pages of the system's
 /// cache, its parts: they then need not be hashed while they are sent. With a single processor that
 /// would gain nothing, and no part is hashed.
+///
+/// The list of the parts may end early, and is empty where the system refuses a thread. It is a help
+/// and never a condition: a part without a known SHA-1 is hashed when it is sent.
 fn hash_whole_and_parts(
     source: &(dyn UploadSource + Sync),
     parts: &EqualParts,
@@ -186,6 +198,9 @@ fn hash_whole_and_parts(
 /// Makes the parts that are missing, and the file. The result tells how many parts were there
 /// already.
 ///
+/// The parts are made by as many threads as the workers have permits. The first failure that is final
+/// stops the others.
+///
 /// Parts that were there count as arrived in the progress, but not as bytes that were sent. If the
 /// search for an unfinished file fails, nothing has been started.
 pub(in crate::transfer) fn make(
@@ -198,7 +213,8 @@ pub(in crate::transfer) fn make(
     make_from(transfer, file, (resume, None), parts, counter)
 }
 
-/// As [`make`], with the list of unfinished files if they were listed already.
+/// Makes the parts that are missing, and the file, with the list of unfinished files if they were listed
+/// while the source was hashed.
 fn make_from(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,

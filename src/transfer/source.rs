@@ -50,8 +50,8 @@ pub(crate) trait UploadSource {
         false
     }
 
-    /// Reads a source that may grow, so that every later change of what it has now is noticed. It is read once,
-    /// however often this is called. `None` for other sources.
+    /// Reads a source that may grow, so that every later change of what it has now is noticed. The first call
+    /// reads all of it, a later one only the bytes before its cut. `None` for other sources, which are not read.
     fn fix(
         &self,
         _cut: Option<u64>,
@@ -71,6 +71,9 @@ pub(crate) trait UploadSource {
 
 /// Waits until a change of the source would give it another time stamp. Two changes within one tick
 /// of the clock that stamps files cannot be distinguished.
+///
+/// It waits for 20 ms at most, and only for a file that was changed a moment ago. A stamp from the
+/// future, as of a server whose clock is ahead, counts as that of a moment ago.
 pub(in crate::transfer) fn settle(transfer: Transfer<'_>, source: &dyn UploadSource) -> Result<()> {
     let Transfer {
         session, control, ..
@@ -124,7 +127,9 @@ pub(in crate::transfer) fn feed(
 /// A stored file that the service reads, and the customer's key that it is encrypted with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StoredFile<'a> {
+    /// The version, in whichever bucket of the account it is.
     pub(crate) file_id: &'a FileId,
+    /// The customer's key; none if the service has the key, or the file is not encrypted.
     pub(crate) key: Option<&'a SseCustomerKey>,
 }
 

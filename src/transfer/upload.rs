@@ -7,7 +7,16 @@
 //! | can be read only once: a reader, a pipe | `small`, from memory | `buffered` |
 //!
 //! A file that is not larger than a part takes one request. A stream of unknown length is read
-//! until its first part is full or it ends, before anything is sent. What is refused here, such as
+//! until its first part is full or it ends, before anything is sent.
+//!
+//! | source | what a second attempt sends | memory |
+//! | --- | --- | --- |
+//! | a file | the file, read again and compared with what it was | a buffer for each part that is sent |
+//! | bytes | the bytes | the caller's |
+//! | a reader, in one request | what was kept of it | all of it |
+//! | a reader or pipe, in parts | the part from its buffer | a part for each worker, and one more |
+//!
+//! What is refused here, such as
 //! a part size that the account does not allow, costs no request other than a due authorization.
 
 mod buffered;

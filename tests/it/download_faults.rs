@@ -1,6 +1,8 @@
 //! Every fault at every stage of a download to a path: it ends in the right file, or in an error with
 //! the destination as it was.
 
+#[cfg(target_os = "linux")]
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -376,4 +378,71 @@ fn a_full_device_is_an_error() {
         panic!("{error:?}")
     };
     assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
+}
+
+/// The cause of a download into this path, which ends by itself.
+#[cfg(unix)]
+fn refused(trial: &Trial, path: &str) -> std::io::Error {
+    let download = trial.world.bucket.download_file_by_name("x").unwrap();
+    match crate::support::in_time(|| download.save_to(path)).unwrap_err() {
+        Error::LocalFile { source, .. } => source,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_socket_is_an_error_and_stays_as_it_is() {
+    use std::os::unix::fs::FileTypeExt;
+    let trial = Trial::at(Stage::Opening);
+    let path = trial.directory.path().join("socket");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    refused(&trial, path.to_str().unwrap());
+    drop(listener);
+    refused(&trial, path.to_str().unwrap());
+    assert!(path.metadata().unwrap().file_type().is_socket());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_open_pipe_that_nobody_reads_any_more_is_an_error() {
+    use std::fs::{File, OpenOptions};
+    use std::os::fd::AsRawFd;
+    let trial = Trial::at(Stage::Opening);
+    let within = |name: &str| trial.directory.path().join(name);
+    let (named, link) = (within("pipe"), within("link"));
+    nix::unistd::mkfifo(&named, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for directory in ["/dev/fd", "/proc/self/fd", "/proc/thread-self/fd"] {
+        // Opened for both, so that neither waits for the other.
+        let reader = OpenOptions::new().read(true).write(true).open(&named);
+        let writer = OpenOptions::new().write(true).open(&named).unwrap();
+        let path = format!("{directory}/{}", writer.as_raw_fd());
+        let received = std::thread::scope(|scope| {
+            let reading = scope.spawn(|| {
+                let mut bytes = vec![0; LENGTH];
+                let mut reader: &File = reader.as_ref().unwrap();
+                reader.read_exact(&mut bytes).unwrap();
+                bytes
+            });
+            let download = trial.world.bucket.download_file_by_name("x").unwrap();
+            download.save_to(&path).unwrap();
+            reading.join().unwrap()
+        });
+        assert!(received == noise(LENGTH));
+        drop(reader);
+        _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for path in [path.as_str(), link.to_str().unwrap()] {
+            let kind = refused(&trial, path).kind();
+            assert_eq!(kind, std::io::ErrorKind::BrokenPipe, "{path}");
+        }
+    }
+    // The system itself refuses a pipe without a name.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let path = format!("/dev/fd/{}", writer.as_raw_fd());
+    assert_eq!(
+        refused(&trial, &path).kind(),
+        std::io::ErrorKind::BrokenPipe
+    );
 }

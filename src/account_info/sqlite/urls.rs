@@ -70,7 +70,7 @@ struct UrlState {
     beside: Option<FileId>,
     /// The open file; `None` if it could not be opened, or was given up.
     file: Option<UrlFile>,
-    /// The same tables in memory, for when the file cannot be used.
+    /// The tables in memory, for when the file cannot be used.
     memory: Database,
     /// Whether the memory may have URLs that the file does not have.
     memory_is_used: bool,

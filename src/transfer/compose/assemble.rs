@@ -52,7 +52,8 @@ impl<'s, 'p> Assembled<'s, 'p> {
         }
     }
 
-    /// Downloads bytes of a stored file. They are verified if they are all of it.
+    /// Downloads bytes of a stored file. They are verified if they are all of it. The response is read while
+    /// the part is sent, so a slow upload keeps it open.
     fn download(&self, remote: &Remote, range: Range<u64>) -> Result<Box<dyn Read + '_>> {
         let mut options = DownloadOptions::new();
         options.encryption_key.clone_from(&remote.key);

@@ -12,13 +12,23 @@
 //! | the file does not begin with the latest version | the whole file is uploaded |
 //! | the key may not read the version, or the customer's key is another one | the whole file is uploaded |
 //! | nothing was appended, and the settings are the same | nothing is created; the result is the latest version |
+//! | the version has no SHA-1, or less than 5 MB, to which something was appended | the whole file is uploaded |
 //! | the latest version is deleted in between | the whole file is uploaded |
 //! | bytes change that the file had in the beginning | `SourceChanged` |
 //!
-//! The check costs one request (class B) and one pass over the beginning of the local file. Nothing
-//! of the stored content is downloaded: the SHA-1 that the service or the uploader recorded is
-//! compared. A version without a SHA-1, or one that is too small to be copied as a part, is not
-//! used.
+//! The check costs one request (class B), two if the new version has a customer's key and the latest
+//! has none, and one pass over the local file. Each copied part is a request of class C, the appended bytes are free to send, and the new version is billed with its whole length.
+//! Nothing of the stored content is downloaded: the SHA-1 that the service or the uploader recorded is
+//! compared. A version without a SHA-1 is not used, and one that is too small to be copied as a part
+//! (5 MB) only if nothing was appended: a smaller file is uploaded whole after each change.
+//!
+//! The latest version is copied by its id. If somebody uploads another version under the name while
+//! this runs, that one becomes an older version, and the result still has the bytes of the local file.
+//! Two programs that append to one name at the same time create two versions, each of them complete.
+//!
+//! What is left behind: older versions remain and are billed until they are deleted, as after any
+//! upload. A failure leaves an unfinished large file only if the options ask for resuming, if it could
+//! not be cancelled, or if the process is killed.
 
 use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::{Error, Result, WhyLeft};
@@ -70,6 +80,10 @@ impl Append<'_> {
             counter.finish();
             return Ok(Uploaded::unchanged(version));
         }
+        // Less than a part is compared only because it may be all that there is.
+        if !limits.can_be_copied(stored.length) {
+            return self.upload.send(source);
+        }
         match self.compose(stored, source, file, (sha1.given(), limits)) {
             // Somebody has deleted the version that was to be copied.
             Err(error) if error.is_not_found() && !may_be_made(&error) => {
@@ -82,6 +96,9 @@ impl Append<'_> {
 
     /// Cancels a large file that was left to be resumed and cannot be, because its source is gone.
     /// A file that the caller named is not cancelled.
+    ///
+    /// If cancelling fails, a warning names the file, and the upload of the whole continues: the
+    /// caller's content matters more than parts that can be cancelled later.
     fn give_up(&self, error: &Error) {
         let Transfer {
             session, control, ..
@@ -99,6 +116,9 @@ impl Append<'_> {
     }
 
     /// Creates the new version from the stored one and the bytes that were appended to it.
+    ///
+    /// Appended bytes that are too few for a part are sent as the last one, which may be small. The
+    /// copy needs the customer's key of the stored version, which is the one that described it.
     fn compose(
         &self,
         stored: Remote,
@@ -128,6 +148,9 @@ impl Append<'_> {
 
     /// The latest version of the name, or `None` if the key cannot see one. It is asked for with
     /// the customer's key of the new version first, and then without a key.
+    ///
+    /// Not being able to see a version is no failure: what the key may not read it could not copy, and
+    /// the file can be uploaded whole. Any other failure ends the call before anything is sent.
     fn latest(&self) -> Result<Option<(Remote, FileVersion)>> {
         let encryption = self.upload.options.encryption.as_ref();
         let key = encryption.and_then(Encryption::customer_key);
@@ -170,6 +193,9 @@ impl Append<'_> {
 
     /// Returns what to record as the SHA-1 of the whole, if the file begins with the stored version
     /// and the service can copy that. Otherwise returns `None`.
+    ///
+    /// What can be told without reading the file is asked first. The counter of the reading is
+    /// returned, so that the progress of a file that is unchanged can be brought to its end.
     fn grown_from(
         &self,
         source: &GrowingFile,
@@ -179,7 +205,9 @@ impl Append<'_> {
         let Some(expected) = stored.sha1 else {
             return Ok(None);
         };
-        if !limits.can_be_copied(stored.length) || source.len() < stored.length {
+        let may_be_unchanged = source.len() == stored.length;
+        let may_be_continued = source.len() > stored.length && limits.can_be_copied(stored.length);
+        if !may_be_unchanged && !may_be_continued {
             return Ok(None);
         }
         // Reading it is all that is reported until its content moves.

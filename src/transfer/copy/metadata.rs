@@ -20,7 +20,7 @@ use crate::transfer::new_file::{NewFile, PLAN_ID};
 
 impl<'a> Copy<'a> {
     /// Whether the source has to be described first, because the info that the service copies may
-    /// be wrong.
+    /// be wrong. That is one request of class B, and needs `readFiles`.
     pub(super) fn depends_on_source(&self) -> bool {
         self.keeps_metadata && (self.range.is_some() || self.source.key != self.file.customer_key())
     }
@@ -72,6 +72,9 @@ impl<'a> Copy<'a> {
     }
 
     /// The file with the source's type and info, as far as they are right for the copy.
+    ///
+    /// Fails with `InvalidInput` if the id of the copy's own key finds no room among the entries of the
+    /// source: leaving one of them out is the caller's decision, with metadata of its own.
     fn kept(&self, source: &FileVersion) -> Result<NewFile<'a>> {
         let mut info = source.file_info.clone();
         if !self.is_whole(source) {

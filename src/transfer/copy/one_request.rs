@@ -12,8 +12,14 @@
 //! | nothing, because the request fails | the call fails with the lost answer |
 //!
 //! A call that fails with a lost answer may have created the copy: look for it before you copy
-//! again. Each request is billed in class C, whether its answer arrives or not. A copy of more than
-//! 5 GB is refused, and leaves nothing.
+//! again. A copy of more than 5 GB is refused, and leaves nothing.
+//!
+//! Each request for the copy is billed in class C, whether its answer arrives or not, and so is each
+//! list; the description of the source in class B. Describing the source needs `readFiles`, and the
+//! list `listFiles`: a key without them cannot look, so its call fails after the first lost answer.
+//!
+//! A copy that the service is still making when it is looked for is not in the list. The request that
+//! is then sent again makes a second version, which is why there are at most three rounds.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::Beginning;
@@ -24,7 +30,8 @@ use crate::transfer::copy::Copy;
 use crate::transfer::new_file::NewFile;
 use crate::transfer::new_file::compare::Comparison;
 
-/// The number of times that a copy is requested if its answers are lost.
+/// The number of times that a copy is requested if its answers are lost. It is small, because each
+/// round may have made a version that is not in the list yet.
 const ROUNDS: u32 = 3;
 
 /// The result of requesting a copy.
@@ -50,6 +57,9 @@ impl Copy<'_> {
     ///
     /// `source` is the description of the source, if it was needed before. The answer is compared
     /// with what is known of the source: an answer about other bytes counts as a lost one.
+    ///
+    /// A refusal that is certain, such as one for a missing source, is returned at once, without a
+    /// search. The progress reports one part, and the bytes of the file as if they had been moved.
     pub(super) fn copy_small(&self, source: Option<&FileVersion>) -> Result<CopyAnswer> {
         let Transfer {
             session, control, ..
@@ -100,7 +110,7 @@ impl Copy<'_> {
     }
 
     /// Fails if the answer is about other bytes than those of the source, as far as these are
-    /// known.
+    /// known. Without a description of the source, only a length that the caller knows is compared.
     fn check_copy(
         &self,
         version: &FileVersion,
@@ -123,6 +133,9 @@ impl Copy<'_> {
     }
 
     /// Looks whether the service has made the requested copy since `beginning`.
+    ///
+    /// A version is the copy if it has the name, the length, the settings and the SHA-1 of what was
+    /// asked for. Of a range nobody knows the SHA-1, so a version like it is only doubtful.
     fn find_copy(
         &self,
         beginning: &Beginning,

@@ -12,7 +12,8 @@
 //! 3. [`PartQueue`] hands out the parts in order, to as many connections at a time. A response that
 //!    reaches the end of its part continues with the next one if nobody has that yet.
 //!
-//! The number only grows: a connection that is open costs less than deciding again.
+//! The number only grows: a connection that is open costs less than deciding again. A caller who chose
+//! the size of the ranges has decided already: all workers are used from the beginning.
 //!
 //! | where the time goes | what follows |
 //! | --- | --- |
@@ -108,9 +109,11 @@ fn worthwhile(connections: usize, busy: Duration, passed: Duration) -> usize {
 /// is taken.
 pub(super) struct PartQueue {
     state: Mutex<QueueState>,
+    /// Wakes the thread that waits for another connection.
     changed: Condvar,
 }
 
+/// What is left to hand out, and to how many.
 struct QueueState {
     /// The first part that nobody has taken.
     next: u64,
@@ -151,7 +154,8 @@ impl PartQueue {
         Some(state.next - 1)
     }
 
-    /// Takes this part for a connection that has reached it, unless another one has it.
+    /// Takes this part for a connection that has reached it, unless another one has it. Returns whether
+    /// it was taken. That costs no request, because the response of the connection contains the part.
     pub(super) fn take_following(&self, index: u64) -> bool {
         let mut state = self.lock();
         let is_next = state.next == index && index < state.count;

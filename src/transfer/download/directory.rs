@@ -6,6 +6,18 @@
 //!    download.
 //! 3. When the temporary file exists, and again before it is renamed, the folders are checked once
 //!    more, because another program may have replaced them.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | the name leads out of the directory, or is not possible on every system | `UnsafeName`, and nothing is written; [`LocalNameRules`] say which names these are |
+//! | an earlier name needs the path, or a folder of it, as something else | `UnsafeName` with that name |
+//! | a folder of the path is a symbolic link | `UnsafeName`; the folders before it may have been created |
+//! | a folder of the path is a file | `LocalFile` |
+//! | a link is in the file's own place | `UnsafeName`; neither the link nor what it leads to changes |
+//! | the file exists already | it is replaced when the new one is complete |
+//! | a program replaces a folder by a link after the last check | not noticed: no one else should be able to write below the directory |
+//!
+//! Folders that were created stay, also if the download fails.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -40,15 +52,21 @@ use crate::model::local_name::{
 /// ```
 #[derive(Debug)]
 pub struct LocalDirectory {
+    /// The directory, as the caller gave it. It is trusted, and may itself be reached through links.
     root: PathBuf,
+    /// Which names are refused.
     rules: LocalNameRules,
+    /// What was given out so far, by paths in the form in which some system would confuse them. It grows
+    /// with each name and is freed with the value, so one value is meant for one set of files.
     taken: Mutex<BTreeMap<String, Taken>>,
 }
 
 /// What a path is used for, and the first name that needed it.
 #[derive(Debug)]
 struct Taken {
+    /// The name in the bucket, for the error of a later name.
     name: Box<str>,
+    /// Whether the path is that of the file itself, and not of a folder above it.
     is_file: bool,
 }
 
@@ -86,6 +104,9 @@ impl LocalDirectory {
 
     /// Returns the local path for a file of the bucket and reserves it: later names that some
     /// operating system would confuse with it are refused. The disk is not accessed.
+    ///
+    /// A second call with the same name returns the path again. A name is reserved for as long as the
+    /// `LocalDirectory` exists, also if its download fails; a name that is refused reserves nothing.
     ///
     /// # Errors
     /// [`UnsafeName`], which contains the reason.
@@ -132,7 +153,8 @@ impl LocalDirectory {
         Ok(())
     }
 
-    /// Creates the folders of a file, each after its parent was checked.
+    /// Creates the folders of a file, each after its parent was checked. Folders that exist are used as
+    /// they are, with the permissions that they have.
     pub(super) fn make_folders(&self, file_name: &str) -> Result<()> {
         fs::create_dir_all(&self.root)
             .map_err(|error| Error::local_file("create", &self.root, error))?;

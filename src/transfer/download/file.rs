@@ -313,8 +313,8 @@ fn save_at_once(
     Ok(counts)
 }
 
-/// As [`save_at_once`], but a failure leaves what has arrived, and what an earlier download left is
-/// completed.
+/// Saves a file through two files that a failure leaves beside it (`partial`), and completes what an
+/// earlier download left.
 ///
 /// Only a wrong checksum removes what has arrived, because it is not known which bytes are wrong.
 /// The file is flushed in any case: the record must not promise bytes that a power failure loses.

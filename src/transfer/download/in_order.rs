@@ -58,6 +58,10 @@ const RECEIVING: Duration = Duration::from_millis(1);
 
 /// Writes everything to `writer` in order, and flushes it. Returns the number of bytes. `failed`
 /// makes the error of a writer that fails.
+///
+/// The hash, if one is recorded, is compared before the last bytes are written, so that a writer which
+/// has all bytes has the right ones. All threads have ended when this returns. `part_size` is the
+/// caller's, and `u64::MAX` stands for a single response.
 pub(super) fn copy(
     reader: &mut DownloadReader,
     writer: &mut impl Write,
@@ -108,6 +112,7 @@ struct Copying<'r, 'scope> {
     most: usize,
     /// The number of connections that are worthwhile, the calling thread's own included.
     connections: usize,
+    /// How much of its time the calling thread waits for the network.
     pace: Pace,
     /// The system's, because this machine and the network are measured.
     clock: Clock,
@@ -115,6 +120,7 @@ struct Copying<'r, 'scope> {
     ahead: VecDeque<Ahead<'scope>>,
     /// What has arrived of them.
     buffers: Arc<Buffers>,
+    /// What the calling thread reads into when it reads a response itself.
     buffer: Vec<u8>,
 }
 
@@ -131,7 +137,9 @@ impl Reclaim for Buffers {
 
 /// A range that another thread receives.
 struct Ahead<'scope> {
+    /// The bytes of the file.
     range: Range<u64>,
+    /// The thread, which ends when the range is in its buffer.
     receiving: ScopedJoinHandle<'scope, Result<()>>,
 }
 
@@ -215,7 +223,9 @@ impl<'scope> Copying<'_, 'scope> {
         Ok(())
     }
 
-    /// Writes the range that comes next, if its buffer was not dropped.
+    /// Writes the range that comes next, if its buffer was not dropped. The thread that receives it is
+    /// waited for, and its failure ends the download. A buffer that was dropped leaves the position where
+    /// it is, and the bytes are read from a response of this thread.
     fn write_next(
         &mut self,
         writer: &mut impl Write,
@@ -254,6 +264,7 @@ impl<'scope> Copying<'_, 'scope> {
 struct StopOnDrop(Option<CancelToken>);
 
 impl StopOnDrop {
+    /// Lets a download that is complete end without cancelling its token.
     fn disarm(mut self) {
         self.0 = None;
     }

@@ -21,6 +21,10 @@
 //! | another program shortens the file | the download fails with `ChecksumMismatch`, because fewer bytes are hashed |
 //! | a writer fails | the hash is closed, and the hashing thread ends without a result |
 //! | the hashing thread ends early | writers queue nothing more, and never wait |
+//!
+//! Ranges cannot be hashed each by itself, because the SHA-1 of the whole cannot be made of those of its
+//! parts. Reading the file when it is complete would be a second pass over the disk, for which the
+//! download would wait after its last byte. At most a few buffers of 256 KiB are in memory.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -39,9 +43,11 @@ use crate::transfer::parts::EqualParts;
 
 /// The number of bytes in a buffer.
 pub(super) const BUFFER: usize = 256 * 1024;
-/// The number of buffers that may be queued.
+/// The number of buffers that may be queued. A few are enough to bridge the moments in which a writer
+/// waits for its connection; more would only let the hash fall behind.
 const QUEUED: usize = 4;
-/// The largest number of bytes that are read back at a time.
+/// The largest number of bytes that are read back at a time. It is small, so that the thread soon comes
+/// back to the writer at its position, whose bytes need not be read back.
 const READ_BACK: u64 = 4 * 1024 * 1024;
 
 /// The hash of a file that is being written. The hashing thread and all writers share it.
@@ -54,6 +60,7 @@ pub(super) struct OrderedHash {
     changed: Condvar,
 }
 
+/// How far the file is written and hashed.
 struct State {
     /// The bytes that follow one another and end at `taken`, with the number in each buffer.
     queue: VecDeque<(Vec<u8>, usize)>,
@@ -104,7 +111,8 @@ impl OrderedHash {
         }
     }
 
-    /// Notes that a part is in the file up to this position.
+    /// Notes that a part is in the file up to this position, as an earlier download left it. It is read
+    /// back when the hash comes to it.
     pub(super) fn is_written(&self, part: u64, until: u64) {
         let mut state = self.lock();
         state.note(part, until);
@@ -114,6 +122,9 @@ impl OrderedHash {
 
     /// Notes bytes that were written at `position` of the file, and returns a buffer for the next
     /// ones. Waits while the hashing thread is behind with bytes in memory.
+    ///
+    /// The bytes must be in the file already: whether they are hashed from memory or read back is
+    /// decided here. The buffer that is returned has the length [`BUFFER`] and any content.
     pub(super) fn hand_over(
         &self,
         part: u64,
@@ -185,6 +196,9 @@ impl OrderedHash {
     }
 
     /// Waits for something to hash, until the present measurement is over.
+    ///
+    /// Memory comes first, because a writer may be waiting for room. The position is moved before the
+    /// bytes are read back, so no writer queues bytes that are being read.
     fn next(&self, pace: &Pace, clock: &Clock) -> Work {
         let until = clock.elapsed() + pace.left();
         let mut state = self.lock();
@@ -210,7 +224,8 @@ impl OrderedHash {
         }
     }
 
-    /// Notes that nothing more will be written.
+    /// Notes that nothing more will be written. What is written already is still hashed, up to the
+    /// first gap.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_all();
@@ -222,6 +237,8 @@ impl OrderedHash {
 }
 
 impl State {
+    /// Notes that a part is written up to this position. Each part has one writer, so the position only
+    /// grows.
     fn note(&mut self, part: u64, until: u64) {
         let part = usize::try_from(part).ok();
         if let Some(written) = part.and_then(|part| self.written.get_mut(part)) {

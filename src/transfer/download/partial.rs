@@ -29,6 +29,13 @@
 //!
 //! Nothing removes the two files by age: a download of another version to the same path does, and so
 //! does deleting them.
+//!
+//! What is resumed is not requested again, so it is not billed again; the rest is, as any download.
+//! Synchronizing does not take the files for the user's, because their names begin with
+//! `.b2-download-`.
+//!
+//! The lock is on the record and not on the data: on Windows, a lock on the data would also exclude other
+//! handles of this process. Both are in the directory of the destination, so that the rename is atomic.
 
 mod record;
 
@@ -85,7 +92,9 @@ pub(super) struct Partial {
     data: File,
     /// The record, locked against other processes, and against the other threads of this one.
     record: Mutex<File>,
+    /// Where both are, for the rename and for removing them.
     paths: Paths,
+    /// What the record says of the version, and of the parts that the download is cut into.
     header: Header,
     /// What existed of each part when this was opened.
     present: BTreeMap<u64, Present>,
@@ -126,6 +135,10 @@ impl Paths {
 impl Partial {
     /// Opens what exists of this version, or begins a new download. Fails with `LocalFile` if
     /// another download to this path is running.
+    ///
+    /// The size of the parts is that of the download that was begun, whatever `begin` says. Where the
+    /// record has the SHA-1s of pieces, what exists is read and hashed here, which counts as hashing in
+    /// the progress and ends when the call is cancelled; both files are then left as they are.
     pub(super) fn open(
         destination: &Path,
         version: &FileVersion,
@@ -159,6 +172,9 @@ impl Partial {
     }
 
     /// Removes what exists for this destination. Fails if another download to it is running.
+    ///
+    /// Without a record there is nothing to remove: data alone is replaced by the next download that
+    /// can be resumed.
     pub(super) fn clear(destination: &Path) -> Result<()> {
         let paths = Paths::beside(destination);
         if paths.record.symlink_metadata().is_ok() {
@@ -178,7 +194,7 @@ impl Partial {
         &self.data
     }
 
-    /// What existed of a part when this was opened.
+    /// What existed of a part when this was opened; what was noted since is not in it.
     pub(super) fn present(&self, part: u64) -> Present {
         self.present.get(&part).cloned().unwrap_or_default()
     }
@@ -225,6 +241,9 @@ impl Partial {
 
     /// Replaces the destination with the data, which is complete and flushed. If another file has
     /// taken the place of the data, the call fails, and that file stays as it is.
+    ///
+    /// A process that is killed after the rename leaves a record without data, which the next download
+    /// ignores. If the rename itself fails, both files stay for another attempt.
     pub(super) fn persist(self, destination: &Path) -> io::Result<()> {
         if let Err(replaced) = check_at(&self.data, &self.paths.data) {
             self.paths.remove_record(self.record.into_inner());
@@ -236,7 +255,7 @@ impl Partial {
     }
 
     /// Leaves the files for another download, after this one failed. If there is nothing to resume,
-    /// they are removed.
+    /// they are removed. The lock ends here, and the next download may begin at once.
     pub(super) fn leave(self) {
         if self.noted.load(Ordering::SeqCst) {
             tracing::info!(path = %self.paths.data.display(), "the download can be resumed");
@@ -245,7 +264,7 @@ impl Partial {
         }
     }
 
-    /// Removes both files.
+    /// Removes both files, because the download is complete or nobody knows which bytes are wrong.
     pub(super) fn discard(self) {
         drop(self.data);
         self.paths.remove(self.record.into_inner());
@@ -272,6 +291,10 @@ impl Paths {
 
 /// Opens a record, or creates one, and takes its lock. Fails with `LocalFile` for the destination if another
 /// process has it.
+///
+/// Nobody waits for the lock: two downloads of one path would only overwrite each other's result. A
+/// file that was locked but is no longer at the path belongs to nobody, so another one is opened, a
+/// hundred times at most.
 fn lock(path: &Path, destination: &Path) -> Result<File> {
     let failed = |error| Error::local_file("lock", destination, error);
     // The process that had the lock before may have removed the file that was opened here.
@@ -294,7 +317,8 @@ fn lock(path: &Path, destination: &Path) -> Result<File> {
     )))
 }
 
-/// Opens the record without following a link, or creates it.
+/// Opens the record without following a link, or creates it, readable (on Unix) by its owner only. What a link
+/// leads to is somebody else's file, which must be neither locked nor cut off.
 fn open_record(path: &Path) -> io::Result<File> {
     if path.is_symlink() {
         return Err(io::Error::other("it is a link"));
@@ -319,6 +343,9 @@ fn open_record(path: &Path) -> io::Result<File> {
 type Found = (File, Header, BTreeMap<u64, Present>);
 
 /// Returns what exists to continue with, or the reason why nothing does. Only cancelling fails.
+///
+/// The reason is for the log: whatever is wrong with the files, starting again is always right, and
+/// costs only the bytes that had arrived. A piece that differs from its SHA-1 is left out alone.
 fn resume(
     record: &mut File,
     data: &Path,
@@ -349,7 +376,7 @@ fn resume(
 }
 
 /// Opens the data, and reads what the record says about it. Fails with the reason why neither can
-/// be used.
+/// be used. The content of the data is not read here, only its length.
 fn inspect(
     record: &mut File,
     data: &Path,
@@ -378,6 +405,9 @@ fn inspect(
 }
 
 /// Returns what is on the disk of a step, if its bytes are those that were recorded.
+///
+/// Without a SHA-1 of the piece nothing is read: the version has one of the whole, which is compared
+/// when the download is complete.
 fn check(
     file: &File,
     path: &Path,
@@ -404,6 +434,9 @@ fn check(
 }
 
 /// Removes what exists, also from the disk, before anything new is written.
+///
+/// The record is emptied and flushed first, so that after a power failure it cannot be about data that
+/// was not written yet. The data is a new file: one that is there may be a link, or have other readers.
 fn restart(
     record: &mut File,
     data: &Path,

@@ -13,6 +13,10 @@
 //! ranges from the beginning. Otherwise the open response goes on from part to part, and other
 //! ranges are requested only while the thread that hashes waits for bytes (`connections`).
 //!
+//! Each range is one request of class B, besides the one that is open, and one more for each connection that
+//! breaks. All threads take permits of the workers, which other transfers share, except the one that
+//! hashes. In memory are one buffer of 256 KiB for each range that runs, and those that wait for the hash.
+//!
 //! | what happens | what follows |
 //! | --- | --- |
 //! | a range fails for good | the others stop; with a record, what has arrived is noted |
@@ -51,7 +55,9 @@ pub(super) const STEP: u64 = 16 * 1024 * 1024;
 
 /// Where the bytes are written, through one handle for all threads.
 pub(super) struct RangeTarget<'a> {
+    /// The destination, for errors: nobody knows the name of the temporary file.
     pub(super) path: &'a Path,
+    /// The file that is written, which replaces the destination later.
     pub(super) file: &'a File,
     /// Where the bytes that have arrived are noted, if the download can be resumed.
     pub(super) partial: Option<&'a Partial>,
@@ -72,6 +78,9 @@ impl RangeTarget<'_> {
 
 /// Downloads all parts to the target, and verifies the whole. Returns the number of ranges that
 /// were requested. With `adapts`, that is as few as keep the hashing thread busy.
+///
+/// The file is complete and verified after a success, and not flushed. After a failure it has holes
+/// and unverified bytes; only a record (`partial`) tells which of them are right.
 pub(super) fn download(
     reader: &mut DownloadReader,
     parts: &EqualParts,
@@ -128,6 +137,7 @@ pub(super) fn download(
 struct Running<'a> {
     /// The byte of the version with which the download begins.
     offset: u64,
+    /// What requests the ranges.
     session: Arc<Session>,
     /// The version that every response must belong to.
     content: PinnedVersion,
@@ -135,6 +145,7 @@ struct Running<'a> {
     parts: &'a EqualParts,
     /// Whether a response continues with the next part. Otherwise each part is a request.
     adapts: bool,
+    /// Where the bytes go.
     target: &'a RangeTarget<'a>,
     /// The parts that nobody has taken yet.
     queue: PartQueue,
@@ -174,6 +185,9 @@ impl<'a> Running<'a> {
 
     /// The next range that has to be requested, when another connection is allowed. `body` is the
     /// response that is open, if it has not been used yet; it begins with the first part.
+    ///
+    /// Parts that an earlier download has completed are skipped. If the beginning of the first part was
+    /// left by one, the open response is of no use and is closed.
     fn next_missing(
         &'a self,
         body: Option<ResponseBody>,
@@ -270,6 +284,7 @@ impl<'a> Sink<'a> {
         }
     }
 
+    /// Whether this is the position that comes next.
     const fn is_at(&self, position: u64) -> bool {
         self.position == position
     }
@@ -285,6 +300,9 @@ impl<'a> Sink<'a> {
     }
 
     /// Writes everything that arrives, and notes it after each [`STEP`].
+    ///
+    /// What arrived before a connection failed for good is written, too, so that the next download can
+    /// begin behind it.
     fn copy(&mut self, source: &mut ByteStream, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
         loop {
             let (filled, outcome) = source.fill_some(&mut buffer);

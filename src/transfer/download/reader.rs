@@ -64,7 +64,7 @@ pub struct DownloadReader {
     expected: Option<Sha1Digest>,
     /// The hash of what was read so far.
     hasher: Sha1Hasher,
-    /// What will be known about the bytes after the last one.
+    /// What will be known about the bytes after the last one. A mismatch that is accepted changes it.
     verification: Verification,
     /// Whether a SHA-1 that the uploader recorded may be wrong.
     accepts_mismatch: bool,
@@ -74,6 +74,9 @@ pub struct DownloadReader {
 
 impl DownloadReader {
     /// A reader of the response that was opened after `retries` failed attempts.
+    ///
+    /// Whatever is requested later asks for the version by the id in these headers, also if the file was
+    /// asked for by its name. A file that is replaced during the download is therefore read to its end.
     pub(super) fn new(
         session: &Arc<Session>,
         control: Control,
@@ -181,14 +184,18 @@ impl DownloadReader {
         self.expected
     }
 
+    /// What counts the bytes and the repeated requests of the whole download.
     pub(super) const fn counter(&self) -> &Arc<ProgressCounter> {
         self.stream.counter()
     }
 
+    /// What cancels and watches the download.
     pub(super) const fn control(&self) -> &Control {
         self.stream.control()
     }
 
+    /// The bytes before they are hashed. Whoever reads them passes them to [`take_in`](Self::take_in), or
+    /// hashes the whole in another way and lets [`judge`](Self::judge) compare it.
     pub(super) const fn stream(&mut self) -> &mut ByteStream {
         &mut self.stream
     }
@@ -203,6 +210,9 @@ impl DownloadReader {
 
     /// Hashes the bytes that end at the position of the stream. If they are the last ones, verifies
     /// the whole.
+    ///
+    /// The verification is done once. If it fails, it fails again with each further call, so that nobody
+    /// gets the last bytes by asking twice.
     pub(super) fn take_in(&mut self, bytes: &[u8]) -> Result<()> {
         if self.expected.is_some() {
             self.hasher.update(bytes);

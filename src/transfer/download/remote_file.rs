@@ -267,7 +267,9 @@ impl RemoteFile {
     /// changed, so several threads can read through one handle at the same time.
     ///
     /// # Errors
-    /// An [`Error`] inside the `io::Error`, as for [`Read`]. `io::Error::downcast` extracts it.
+    /// An [`Error`] inside the `io::Error`, which `io::Error::downcast` extracts: [`Error::FileNotFound`]
+    /// if the version was deleted, [`Error::Truncated`] or [`Error::Connection`] if the bytes could not
+    /// be had after all attempts, [`Error::NotAllowed`], [`Error::Cancelled`], or the errors of any call.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         Ok(self.reading.read_at(buffer, offset, None)?)
     }
@@ -275,7 +277,10 @@ impl RemoteFile {
     /// Fills the buffer with the bytes from `offset` on.
     ///
     /// # Errors
-    /// `UnexpectedEof` if the file ends before that; otherwise as [`read_at`](Self::read_at).
+    /// `UnexpectedEof` if the file ends before that; otherwise an [`Error`] inside the `io::Error`, which
+    /// `io::Error::downcast` extracts: [`Error::FileNotFound`] if the version was deleted,
+    /// [`Error::Truncated`] or [`Error::Connection`] if the bytes could not be had after all attempts, or
+    /// the errors of any call.
     pub fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !buffer.is_empty() {
             let read = self.read_at(buffer, offset)?;

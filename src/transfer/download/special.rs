@@ -11,10 +11,15 @@
 //! | what happens | what follows |
 //! | --- | --- |
 //! | nobody reads a pipe, or its reader pauses | the download waits, until it is cancelled |
-//! | the reader closes the pipe | `LocalFile`, with `BrokenPipe` as its cause |
+//! | the reader closes the pipe, or has closed one that was open already (`/dev/fd/3`) | `LocalFile`, with `BrokenPipe` as its cause |
+//! | the path is a Unix socket, or a device that is not there | `LocalFile`, with the error of the system |
 //! | the connection to the service breaks | the download continues with the next byte; nothing is written twice |
 //! | the SHA-1 is wrong | `ChecksumMismatch`; everything but the last bytes was written |
 //! | the device is full | `LocalFile` |
+//!
+//! Everything is written in order (`in_order`), also where ranges are received ahead of it in memory.
+//! [`DownloadOptions::resume`](crate::DownloadOptions::resume) has no effect, because nobody can tell what the
+//! reader of a pipe has done with the bytes.
 //!
 //! What was written cannot be taken back: a download that fails leaves the bytes that arrived
 //! before, unverified, with the reader of the pipe.
@@ -65,14 +70,30 @@ pub(super) fn output(path: &Path) -> Option<io::Result<File>> {
     }
 }
 
+/// There are no such paths here.
 #[cfg(not(unix))]
 pub(super) fn output(_: &Path) -> Option<io::Result<File>> {
     None
 }
 
+/// Whether the path leads to a handle that a program has open, such as `/dev/fd/3`. A pipe that is
+/// named so has lost its reader if it has none, because nobody opens it by that name to read it.
+#[cfg(unix)]
+fn is_handle(path: &Path) -> bool {
+    links(path).any(|at| {
+        let directory = at.parent().and_then(|parent| parent.canonicalize().ok());
+        directory.is_some_and(|directory| {
+            let is_of_a_process = directory.starts_with("/proc") && directory.ends_with("fd");
+            is_of_a_process || directory == Path::new("/dev/fd")
+        })
+    })
+}
+
 /// A pipe or a device that is written to until the call is cancelled.
 pub(super) struct Special<'a> {
+    /// The handle, which is opened once.
     file: File,
+    /// Ends the waits below when the call is cancelled.
     control: &'a Control,
     /// Whether a write may block, because the handle is shared with others.
     may_block: bool,
@@ -80,11 +101,12 @@ pub(super) struct Special<'a> {
 
 #[cfg(unix)]
 impl<'a> Special<'a> {
-    /// Opens it; waits for somebody to read a pipe.
+    /// Opens it; waits for somebody to read a pipe that has a name. The wait has no limit of its own, and the
+    /// response of the service, which is open already, may break in it; it is then continued.
     pub(super) fn open(path: &Path, clock: &Clock, control: &'a Control) -> io::Result<Self> {
         use rustix::fs::OFlags;
         use rustix::io::Errno;
-        use std::os::unix::fs::OpenOptionsExt;
+        use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
         let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
         let mut options = OpenOptions::new();
@@ -92,6 +114,12 @@ impl<'a> Special<'a> {
         loop {
             match options.open(path) {
                 Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                    if !path.metadata()?.file_type().is_fifo() {
+                        return Err(error);
+                    }
+                    if is_handle(path) {
+                        return Err(io::ErrorKind::BrokenPipe.into());
+                    }
                     control.sleep(clock, POLL)?;
                 }
                 outcome => {

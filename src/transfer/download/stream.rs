@@ -15,6 +15,14 @@
 //! | the answer is about another version | an error: a proxy mixes up answers |
 //! | the token expires | it is replaced, and the rest is requested |
 //! | the version is deleted | `FileNotFound` |
+//!
+//! Each connection is one request of class B, and the service bills the bytes that it sent, whether
+//! they arrived or not. A stream that is dropped before its end closes its connection; one that was
+//! read to its end and drained leaves it for the next request. Nothing is requested before the first
+//! read, unless a response is open already.
+//!
+//! Everything that downloads reads through this: a reader alone, the ranges of a large download side
+//! by side, the blocks of an open file, and stored pieces of a composition.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -37,8 +45,9 @@ const PROGRESS: u64 = 64 * 1024;
 /// The version that all responses of a download must belong to.
 #[derive(Debug, Clone)]
 pub(super) struct PinnedVersion {
-    /// The request for it, by the version's id.
+    /// The request for it, by the version's id, with the customer's key if it needs one.
     pub(super) request: DownloadRequest,
+    /// The id that the headers of every response must name.
     pub(super) file_id: FileId,
     /// The length of the whole file, in bytes.
     pub(super) length: u64,
@@ -50,7 +59,9 @@ pub(super) struct PinnedVersion {
 /// whatever the number of connections.
 #[derive(Debug)]
 pub(super) struct ByteStream {
+    /// Repeats requests that fail, and replaces an expired token.
     session: Arc<Session>,
+    /// What cancels the stream: reads of the open response, pauses and requests.
     control: Control,
     /// The version that every response must belong to.
     content: PinnedVersion,
@@ -99,7 +110,8 @@ impl ByteStream {
         }
     }
 
-    /// Ends the stream at this byte. What follows in the open response is left unread, unless
+    /// Ends the stream at this byte. A connection that has to be replaced then requests no more than
+    /// that. What follows in the open response is left unread, unless
     /// [`continue_to`](Self::continue_to) moves the end.
     pub(super) fn cut_at(mut self, end: u64) -> Self {
         self.range.end = end;
@@ -109,7 +121,8 @@ impl ByteStream {
         self
     }
 
-    /// Whether the open response has bytes after the range.
+    /// Whether the open response has bytes after the range. It has none once a connection was
+    /// replaced, because the new one was asked for the range alone.
     pub(super) const fn has_more(&self) -> bool {
         self.body.is_some() && self.body_end > self.range.end
     }
@@ -139,11 +152,13 @@ impl ByteStream {
         &self.range
     }
 
+    /// What counts the bytes of this stream, and of all others of the same download.
     pub(super) const fn counter(&self) -> &Arc<ProgressCounter> {
         &self.counter
     }
 
-    /// Returns the open response, for somebody who reads it in another way.
+    /// Returns the open response, for a stream of its own: the first range of a large download. What is
+    /// left here requests its bytes again when it is read.
     pub(super) const fn take_body(&mut self) -> Option<ResponseBody> {
         self.body.take()
     }
@@ -177,6 +192,9 @@ impl ByteStream {
     ///
     /// Each connection that replaces a broken one is a request in class B. The bytes of the broken
     /// one that had not arrived are billed as the service counts them.
+    ///
+    /// A body that ends early without an error is not continued: the length was announced and the
+    /// connection is intact, so something in between has changed the body, and would do it again.
     pub(super) fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
         while self.position < self.range.end {
             let left = usize::try_from(self.range.end - self.position).unwrap_or(usize::MAX);
@@ -227,7 +245,8 @@ impl ByteStream {
         self.drain()
     }
 
-    /// Fills a buffer with the next bytes, of which there must be enough.
+    /// Fills a buffer with the next bytes, of which there must be enough. After an error the buffer has
+    /// the bytes that arrived before it; the caller is not told their number.
     pub(super) fn fill_next(&mut self, mut buffer: &mut [u8]) -> Result<()> {
         while !buffer.is_empty() {
             let read = self.next(buffer)?;
@@ -255,6 +274,9 @@ impl ByteStream {
 
     /// Gives up a broken connection. The next read requests the rest. Waits before that if several
     /// connections in a row brought next to nothing.
+    ///
+    /// Fails with `Truncated` once as many connections in a row as the policy has attempts brought less
+    /// than 64 KiB each. A policy of one attempt means that no connection is replaced at all.
     fn broke_off(&mut self, cause: io::Error) -> Result<()> {
         let (expected, actual) = (
             self.range.end - self.range.start,
@@ -293,6 +315,9 @@ impl ByteStream {
 
     /// Requests the rest of the range by the version's id, and checks that the answer is about that
     /// version. A proxy may have kept another answer.
+    ///
+    /// The request has the attempts of any call of its own, so a service that is busy for a moment does
+    /// not count against the connections of the stream.
     fn connect(&self) -> Result<ResponseBody> {
         let operation = Operation::DownloadFileById;
         let (content, mut again) = (&self.content, false);

@@ -17,6 +17,9 @@ use crate::transfer::download::partial::Partial;
 
 /// Creates a file that is removed unless it is renamed. It has the permissions of the file that it
 /// replaces from the beginning, or those of any new file.
+///
+/// A process that is killed leaves it. On Unix, synchronizing into the directory removes it then, and not
+/// before its lock is gone.
 pub(super) fn temporary_file(
     directory: &Path,
     replaced: Option<&Permissions>,

@@ -55,6 +55,9 @@ impl Comparison {
 impl NewFile<'_> {
     /// Whether a version has the settings that this file would have. What the crate itself records
     /// is not compared; the content is compared elsewhere.
+    ///
+    /// What the key may not see counts as a difference here: whoever asks would otherwise leave out a
+    /// version that somebody wanted to be locked.
     pub(in crate::transfer) fn is_kept_as(&self, version: &FileVersion) -> bool {
         let (mut wanted, mut found) = (self.clone(), version.clone());
         let mut own = vec![LARGE_FILE_SHA1, PLAN_ID];
@@ -149,7 +152,8 @@ fn compare_info(actual: &FileInfo, wanted: &FileInfo) -> Comparison {
 }
 
 /// Compares encryptions. If none was asked for, any default of the bucket is right, but not a key
-/// that only a caller has.
+/// that only a caller has. The service tells the MD5 of a customer's key, and where it does not, the id
+/// in the file info stands for the key; without an id it stays undecided.
 fn compare_encryption(
     actual: &Filtered<EncryptionInfo>,
     wanted: Option<&Encryption>,
@@ -172,7 +176,8 @@ fn compare_encryption(
 }
 
 /// Compares retentions. If none was asked for, the default of the bucket may have set one, which is
-/// a period of whole days from the upload.
+/// a period of whole days from the upload. Ends are compared by the second, because the service may cut
+/// them off there.
 fn compare_retention(version: &FileVersion, wanted: Option<&FileRetention>) -> Comparison {
     let seconds = |time: Timestamp| time.as_millis().div_euclid(SECOND);
     let is_equal = match (&version.file_retention, wanted) {

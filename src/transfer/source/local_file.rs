@@ -11,6 +11,10 @@
 //! | it was changed less than 20 ms ago | is read a little later, when another change would be visible |
 //! | it cannot be read | fails with `LocalFile` |
 //! | it has more bytes than its length says | fails with `SourceChanged` |
+//!
+//! The check costs two calls of the system for each piece, and no pass over the content. On systems other
+//! than Unix only length and modification time are compared, so a program that rewrites the file and puts
+//! its time back is not noticed there.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Take};
@@ -151,7 +155,7 @@ impl UploadSource for FileSource {
 
 impl FileSource {
     /// Opens the file under its path. A file that is gone has changed; other errors are
-    /// `LocalFile`.
+    /// `LocalFile`. A link is followed as it is now; what it leads to is compared with the first file.
     pub(in crate::transfer) fn open_file(&self) -> Result<File> {
         File::open(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => self.changed("it is gone"),

@@ -38,7 +38,9 @@ pub(crate) struct ReaderSource<'c, R> {
 
 /// The reader, and what was read from it.
 struct ReaderState<R> {
+    /// The caller's reader, at the position behind the bytes that are kept.
     reader: R,
+    /// All bytes that were read so far.
     kept: Vec<u8>,
 }
 
@@ -81,7 +83,9 @@ impl<R: Read> UploadSource for ReaderSource<'_, R> {
 /// Reads a [`ReaderSource`]: first what was kept, then the reader itself.
 struct Replay<'a, 'c, R> {
     source: &'a ReaderSource<'c, R>,
+    /// The byte that comes next, counted from the first one that the reader gave.
     position: u64,
+    /// Where it ends; the reader is never asked for more.
     end: u64,
 }
 

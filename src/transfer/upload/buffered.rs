@@ -8,6 +8,17 @@
 //! A part that fails is sent again from its buffer. Such an upload cannot be resumed, so every
 //! failure cancels the large file.
 //!
+//! 1. Of a stream the first part was read already, and it is known that another one follows: what
+//!    fits into one part never comes here.
+//! 2. `b2_start_large_file` is sent when the parts are begun (`large`).
+//! 3. Each part is read, and sent with `b2_upload_part` while the next ones are read.
+//! 4. `b2_finish_large_file` is sent when the input has ended and all parts are stored.
+//!
+//! All these requests are free. What is held in memory is at most one part for each worker and one
+//! more, of the size that the part has: parts of a stream double in size every thousand parts, and so
+//! does the memory, within its limit if there is one. Under a memory limit, buffers are returned after each part, because another upload
+//! may be waiting for the memory; without one they are used again, which saves clearing them.
+//!
 //! | what happens | what follows |
 //! | --- | --- |
 //! | the reader fails | `Stream`, and the large file is cancelled |
@@ -39,8 +50,9 @@ use crate::transfer::uploaded::Uploaded;
 pub(super) struct PartBuffer {
     /// The content, which is as long as the part.
     pub(super) bytes: Vec<u8>,
-    /// The size of the buffer, which was borrowed for it.
+    /// The size of the buffer, which was borrowed for it. The last part may be shorter.
     room: u64,
+    /// Returns the memory when the buffer is dropped.
     _loan: Loan,
 }
 
@@ -119,6 +131,7 @@ impl<'a> PartReader<'a> {
         Self::new(input, Cut::Stream(limits), memory)
     }
 
+    /// Nothing is read before a part is asked for.
     fn new(input: &'a mut dyn Input, cut: Cut, memory: &'a Memory) -> Self {
         Self {
             input,
@@ -137,7 +150,8 @@ impl<'a> PartReader<'a> {
         self.next_into(None, control)
     }
 
-    /// Makes this part the next one again.
+    /// Makes this part the next one again. One part can wait like this, as the first part of a stream
+    /// does that turned out to be longer.
     pub(super) fn put_back(&mut self, part: PartBuffer) {
         self.ready = Some(part);
     }
@@ -156,6 +170,10 @@ impl<'a> PartReader<'a> {
     }
 
     /// Reads the next part, into the buffer of an earlier one if it is large enough.
+    ///
+    /// The memory is borrowed before the input is read, so a limit that is exhausted stops the reading
+    /// and not the parts that are on their way. An old buffer that is too small is returned before a
+    /// larger one is borrowed. An input that has ended is not asked again.
     fn next_into(
         &mut self,
         old: Option<PartBuffer>,
@@ -289,6 +307,9 @@ fn send_part(
 }
 
 /// The buffers that are used in turn by the reading thread and the sending ones.
+///
+/// Their number is limited apart from the memory, because most programs set no limit of memory: the
+/// reading thread would otherwise read ahead of a slow connection without end.
 struct Buffers {
     /// The number of buffers that may exist at the same time.
     turns: Semaphore,
@@ -299,6 +320,7 @@ struct Buffers {
 }
 
 impl Buffers {
+    /// The right to this many buffers, none of which exists yet.
     fn new(count: usize, keep: bool) -> Self {
         Self {
             turns: Semaphore::new(count as u64),
@@ -314,7 +336,7 @@ impl Buffers {
         Ok(self.used.lock().pop())
     }
 
-    /// Returns a buffer.
+    /// Returns a buffer, and lets the reading thread take another one.
     fn give_back(&self, buffer: PartBuffer) {
         let kept = Some(buffer).filter(|_| self.keep);
         self.used.lock().extend(kept);

@@ -41,6 +41,9 @@ use crate::transfer::source::UploadSource;
 use crate::transfer::uploaded::Uploaded;
 
 /// Uploads a source that fits into one request, under an authorization that was just read.
+///
+/// The source is opened for each attempt, so each sends the same bytes or fails. Nothing is billed but the
+/// stored bytes and, after a lost answer, the list in class C.
 pub(in crate::transfer) fn upload(
     transfer: Transfer<'_>,
     snapshot: Arc<AuthSnapshot>,

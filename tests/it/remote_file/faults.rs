@@ -210,3 +210,28 @@ fn a_read_that_waits_for_what_is_read_ahead_ends_when_it_is_cancelled() {
         assert!(matches!(error, Error::Cancelled), "{error:?}");
     });
 }
+
+#[test]
+fn a_read_returns_what_arrived_before_a_failure_and_the_next_one_fails() {
+    const BLOCK: usize = 256 * 1024;
+    let world = World::with(|builder| builder.retry(RetryPolicy::default().max_attempts(2)));
+    store(&world, LENGTH);
+    let file = world.bucket.open_file("x").unwrap();
+    // The first of three blocks arrives.
+    world.inject(on().truncate_answer(BLOCK as u64 + 100));
+    world.inject(on().status(503, "service_unavailable", "").always());
+    let mut buffer = vec![0; 600_000];
+    assert_eq!(file.read_at(&mut buffer, 0).unwrap(), BLOCK);
+    assert!(buffer[..BLOCK] == noise(LENGTH)[..BLOCK]);
+    let sent = downloads(&world);
+    // It is the second of a sequence, but nothing is read ahead after a failure.
+    let error = inner(file.read_at(&mut buffer, BLOCK as u64).unwrap_err());
+    assert!(matches!(error.failure(), Error::Busy(_)), "{error:?}");
+    assert_eq!(downloads(&world), sent + 2);
+    // What arrived is cached.
+    assert_eq!(file.read_at(&mut buffer, 10).unwrap(), BLOCK - 10);
+    assert_eq!(downloads(&world), sent + 2);
+    world.service.faults().clear();
+    file.read_exact_at(&mut buffer, BLOCK as u64).unwrap();
+    assert!(noise(LENGTH)[BLOCK..].starts_with(&buffer));
+}

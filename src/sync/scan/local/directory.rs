@@ -71,7 +71,8 @@ pub(super) enum Kind {
     NotUtf8,
     /// Another name that becomes one that was there already in NFC.
     Twice,
-    /// The same of a directory, or of what may have been one: what is below it is unknown.
+    /// Another name of a directory, or of what may have been one, that becomes one that was there already in
+    /// NFC: what is below it is unknown.
     TwiceBelow,
 }
 

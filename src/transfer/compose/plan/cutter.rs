@@ -37,6 +37,9 @@ impl<P> Default for Cutter<P> {
 
 impl<P: Clone> Cutter<P> {
     /// Adds a run, and makes the parts that are complete with it.
+    ///
+    /// A stored run that is too small for a part is uploaded with its neighbours, which costs a download.
+    /// So does the beginning of a large one if the bytes that wait before it are too few for a part.
     pub(super) fn push(&mut self, mut run: Run<P>, sizes: Sizes) {
         let limits = sizes.now(self.made);
         let missing = match length(&self.upload) {

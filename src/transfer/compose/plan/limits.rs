@@ -42,7 +42,8 @@ impl Limits {
         })
     }
 
-    /// Whether this many bytes of a stored file can be a part.
+    /// Whether this many bytes of a stored file can be a part. The last part may be smaller, but where a
+    /// piece ends up is known only when the whole is planned.
     pub(crate) const fn can_be_copied(&self, length: u64) -> bool {
         length >= self.min
     }
@@ -67,6 +68,7 @@ impl Limits {
 /// The sizes of parts. They grow with the number of parts if nobody knows how many there will be.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
+    /// The sizes of the first parts.
     pub(super) limits: Limits,
     /// Whether the sizes of parts grow with their number.
     pub(super) grows: bool,

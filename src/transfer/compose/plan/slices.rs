@@ -2,6 +2,16 @@
 //!
 //! All of them are lists of ranges, so no content is read or copied here. A slice counts its bytes
 //! from the beginning of its piece; its place in the result follows from those before it.
+//!
+//! | value | what it is | made by |
+//! | --- | --- | --- |
+//! | slice | some bytes of one piece | `plan`, where pieces begin, end or overlap |
+//! | run | consecutive slices that are all local or all stored | `plan` |
+//! | part | what becomes one part of the large file | `cutter`, from runs |
+//!
+//! A witness is what the caller has of bytes that the service copies. With
+//! [`Overlap::Verify`](crate::transfer::options::Overlap::Verify), a local piece that covers stored bytes is
+//! compared with the part that was copied of them.
 
 use std::ops::Range;
 
@@ -36,7 +46,9 @@ pub(crate) enum PlannedPart<P> {
     /// The service copies the part. `witness` has the local bytes that it must equal, if they exist
     /// for all of it and were asked for.
     Copy {
+        /// The bytes of the stored file.
         slice: Slice<P>,
+        /// Local bytes of the same length, or nothing.
         witness: Vec<Slice<P>>,
     },
     /// The part is uploaded, from local pieces and from remote ones that are downloaded for this
@@ -56,7 +68,7 @@ impl<P> PlannedPart<P> {
 
 impl<P: Clone> PlannedPart<P> {
     /// The part in two parts, if it is a copy that is large enough; otherwise the part itself as an
-    /// error.
+    /// error. The first has at least the smallest size, and the second, being the last one, any size.
     pub(crate) fn halved(self, limits: Limits) -> std::result::Result<[Self; 2], Self> {
         match self {
             Self::Copy { slice, witness } if slice.length() > limits.min => {
@@ -111,7 +123,8 @@ impl<P: Clone> Run<P> {
         append(&mut self.witness, other.witness);
     }
 
-    /// Removes and returns the first bytes.
+    /// Removes and returns the first bytes, with the local bytes beside them. A run that has fewer is
+    /// returned whole, and is empty afterwards.
     pub(super) fn take(&mut self, count: u64) -> Self {
         let witness = if self.witness.is_empty() {
             Vec::new()

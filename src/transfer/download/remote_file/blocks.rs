@@ -10,6 +10,9 @@
 //! | in flight | a thread is fetching it; its place is reserved | `arrive`, or `give_up` if it fails |
 //! | cached | it has arrived | another block needs its place, or `clear` |
 //!
+//! The table has no thread, lock or request of its own: `shared` makes the calls, in whatever order the
+//! readers need.
+//!
 //! Bytes of a block that a reader still holds stay in memory until it drops them, also after the
 //! block was dropped here. That is at most one block for each thread that reads.
 
@@ -22,6 +25,7 @@ use crate::control::memory::Loan;
 /// One block of a file in memory.
 #[derive(Debug)]
 pub(super) struct Block {
+    /// The content. Only the last block of a file is shorter than the others.
     pub(super) bytes: Vec<u8>,
     /// The memory of the block, borrowed from the limit of the `B2Api`.
     _loan: Option<Loan>,
@@ -64,7 +68,9 @@ struct Cached {
 /// When a block was last used. Blocks that are no longer needed come before all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Use {
+    /// Whether a reader may come back to it.
     is_needed: bool,
+    /// The number of the use, which is unique: no two blocks share a place in the order.
     number: u64,
 }
 
@@ -120,7 +126,8 @@ impl Blocks {
         true
     }
 
-    /// Caches a block in flight that has arrived.
+    /// Caches a block in flight that has arrived. It counts as used, so that it is not dropped before its
+    /// reader has seen it. A block that was given up in between is not cached.
     pub(super) fn arrive(&mut self, index: u64, block: &Arc<Block>) {
         let Some(bytes) = self.in_flight.remove(&index) else {
             return;
@@ -140,12 +147,13 @@ impl Blocks {
         }
     }
 
-    /// Notes that a reader has passed a block and does not need it any more.
+    /// Notes that a reader has passed a block and does not need it any more. It stays until its place is
+    /// needed, and counts as used again if somebody reads it.
     pub(super) fn pass(&mut self, index: u64) {
         self.set_use(index, false);
     }
 
-    /// Drops all cached blocks.
+    /// Drops all cached blocks. Those in flight keep their places, and are cached when they arrive.
     pub(super) fn clear(&mut self) {
         let all: BTreeSet<u64> = self.cached.keys().copied().collect();
         all.into_iter().for_each(|index| self.evict(index));
@@ -169,6 +177,7 @@ impl Blocks {
         }
     }
 
+    /// The place in the order for a use that happens now.
     const fn next_use(&mut self, is_needed: bool) -> Use {
         self.uses += 1;
         Use {

@@ -9,6 +9,9 @@
 //! 3. A thread in the background does not report its failure. The read that needs the block
 //!    requests it again, and gets an error of its own.
 //!
+//! Each block, or run of blocks, that is fetched is one request of class B, whether a read needed it or it
+//! was read ahead. Bytes that were read ahead and never used are billed as well.
+//!
 //! Nobody waits for memory here, because a reader may be the source of an upload that holds some.
 //! If there is none, a read requests its own bytes, and nothing is cached. If a transfer waits for
 //! memory, the cache drops what it has.
@@ -17,7 +20,8 @@
 //! | --- | --- |
 //! | two threads read the same block | one fetches it, and the other waits for it |
 //! | the thread that fetches a block fails | the waiting one fetches it itself |
-//! | reading ahead fails | it stops until a read has succeeded |
+//! | reading ahead fails | it stops until a read has fetched what it requested |
+//! | a read has some of its bytes, and a later block of its request fails | it returns them; the read that needs that block requests it again, and nothing is read ahead before |
 //! | the call is cancelled | waiting readers wake up and fail with `Cancelled` |
 //! | the version is deleted | what is cached can still be read; other reads fail with `FileNotFound` |
 //! | the cache is too small for a block | the handle keeps the block for itself, or reads only its own bytes |
@@ -40,7 +44,8 @@ use crate::model::file::FileVersion;
 use crate::transfer::Transfer;
 use crate::transfer::download::stream::PinnedVersion;
 
-/// The size of a block, in bytes.
+/// The size of a block, in bytes. In a small cache blocks are smaller, so that four of them fit and one
+/// reader does not push out what it reads next.
 const BLOCK: u64 = 256 * 1024;
 /// The size of a block if the cache is small, in bytes.
 const MIN_BLOCK: u64 = 64 * 1024;
@@ -61,12 +66,17 @@ pub(super) struct Reading {
 
 /// How a file is read.
 pub(super) struct Settings {
+    /// The largest number of bytes in the cache; 0 for none. A smaller memory limit counts instead.
     pub(super) cache_size: u64,
+    /// Whether sequential reads request what follows.
     pub(super) read_ahead: bool,
 }
 
 impl Reading {
     /// Prepares reading a version. Sends nothing, and starts no thread.
+    ///
+    /// The cache is announced to the memory limit, which empties it when a transfer waits. Half of the
+    /// cache may be used for reading ahead, so that blocks that were read are not all pushed out.
     pub(super) fn new(
         transfer: Transfer<'_>,
         version: FileVersion,
@@ -119,14 +129,17 @@ impl Reading {
         }
     }
 
+    /// The version that is read.
     pub(super) fn version(&self) -> &FileVersion {
         &self.file.version
     }
 
+    /// The length of the file in bytes.
     pub(super) fn length(&self) -> u64 {
         self.file.pinned.length
     }
 
+    /// What counts the bytes and the repeated requests of all handles.
     pub(super) fn counter(&self) -> &ProgressCounter {
         &self.file.counter
     }
@@ -138,6 +151,9 @@ impl Reading {
 
     /// Reads some bytes at `offset`; returns 0 at the end. A block that cannot be cached is stored
     /// in `kept`, if there is such a place.
+    ///
+    /// Fewer bytes than the buffer takes are no sign of the end: a read returns what is cached without
+    /// waiting for the rest. What follows is requested before this thread waits for its own bytes.
     pub(super) fn read_at(
         &self,
         buffer: &mut [u8],
@@ -168,9 +184,7 @@ impl Reading {
             }
             Found::Missing(flight) => {
                 self.read_ahead(end, ahead);
-                let read = file.fetch_into(flight, &wanted, buffer)?;
-                file.is_failing.store(false, Ordering::Relaxed);
-                Ok(read)
+                file.fetch_into(flight, &wanted, buffer)
             }
             Found::Large(bytes) => {
                 let part = buffer.get_mut(..bytes).unwrap_or_default();
@@ -182,7 +196,7 @@ impl Reading {
     }
 
     /// Starts threads for what is missing of the bytes to read ahead, which begin at `start`, as far
-    /// as there are permits and memory.
+    /// as there are permits and memory. It never waits, and never fails a read.
     fn read_ahead(&self, start: u64, ahead: Ahead) {
         let window = start..start.saturating_add(ahead.bytes).min(self.length());
         while !window.is_empty() && !self.file.is_failing.load(Ordering::Relaxed) {

@@ -15,7 +15,7 @@ mod block_fetch;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -40,11 +40,13 @@ const MIN_RANGE: usize = 1024 * 1024;
 
 /// What the threads of one file share.
 pub(super) struct File {
+    /// What requests the blocks.
     pub(super) session: Arc<Session>,
     /// The permits of the threads that read ahead, and the memory for blocks.
     pub(super) workers: Arc<Workers>,
     /// Ends all reads of the file when the last handle is dropped, or the caller cancels.
     pub(super) control: Control,
+    /// The version that is read, as a listing or its headers described it.
     pub(super) version: FileVersion,
     /// The version that every response must belong to.
     pub(super) pinned: PinnedVersion,
@@ -60,7 +62,8 @@ pub(super) struct File {
     pub(super) arrived: Condvar,
     /// The runs of sequential reads, of all handles together.
     pub(super) pattern: Mutex<Pattern>,
-    /// Whether the last reading ahead failed. It starts again after a read has succeeded.
+    /// Whether the last request for blocks failed. Reading ahead starts again after a read has
+    /// fetched all of its blocks.
     pub(super) is_failing: AtomicBool,
 }
 
@@ -69,6 +72,7 @@ pub(super) struct File {
 pub(super) struct KeptBlock {
     /// The byte of the file with which it begins.
     pub(super) start: u64,
+    /// The content of the block. It does not count against the memory limit.
     pub(super) bytes: Vec<u8>,
 }
 
@@ -108,6 +112,10 @@ impl File {
 
     /// Copies what is cached at the beginning of a read. Waits for it if another thread is fetching
     /// it. If it is not cached, decides how it is fetched.
+    ///
+    /// The read may get fewer bytes than it wants, up to the first one that is missing. A thread that
+    /// was woken and does not find its block fetches it by itself, so a cache in which blocks push each
+    /// other out costs requests, and never an endless wait.
     pub(super) fn look(
         self: &Arc<Self>,
         wanted: &Range<u64>,
@@ -204,7 +212,8 @@ impl File {
     /// The next range of the window to read ahead, if there is one.
     ///
     /// There is none if no permit is free, if there is no memory, or if the window ends before a
-    /// whole range: half of one would cost another request for the rest.
+    /// whole range: half of one would cost another request for the rest. The permit that was found free
+    /// is not held; the thread that fetches takes its own.
     pub(super) fn plan(self: &Arc<Self>, window: &Range<u64>, ahead: Ahead) -> Option<BlockFetch> {
         // If no permit is free, the next read tries again.
         self.workers.try_take()?;
@@ -233,7 +242,9 @@ impl File {
     }
 
     /// Fetches blocks, and copies what they have of a read. Returns the number of bytes, which may
-    /// be less than the read wants if there was no room for all of its blocks.
+    /// be less than the read wants if there was no room for all of its blocks, or if a later block
+    /// failed. Such a failure stops reading ahead, and the read that needs the block requests it
+    /// again.
     pub(super) fn fetch_into(
         &self,
         flight: BlockFetch,
@@ -241,8 +252,15 @@ impl File {
         buffer: &mut [u8],
     ) -> Result<usize> {
         let mut read = 0;
-        flight.fetch(|index, block| read += self.copy(index, block, wanted, buffer))?;
-        Ok(read)
+        let outcome = flight.fetch(|index, block| read += self.copy(index, block, wanted, buffer));
+        self.is_failing.store(outcome.is_err(), Ordering::Relaxed);
+        match outcome {
+            Err(error) if read > 0 => {
+                tracing::debug!(%error, "a block after those that were read failed");
+                Ok(read)
+            }
+            outcome => outcome.map(|()| read),
+        }
     }
 
     /// Fetches only the bytes of a read, or its block if the handle keeps that.

@@ -2,6 +2,16 @@
 //!
 //! The reader waits until there are bytes, the writer has ended, or its call is cancelled. The
 //! writer waits until there is room, or nobody reads any more, which it learns at once.
+//!
+//! | how one end goes | what the other end sees |
+//! | --- | --- |
+//! | the writer finishes | the reader gets what is in the pipe, and then the end |
+//! | the writer is dropped, or its thread panics | the reader gets what is in the pipe, and then `Cancelled`, so that no file ends there |
+//! | the reader is dropped, because the upload has failed | `write` returns `None`, also one that is waiting |
+//! | the reader's call is cancelled | it closes the pipe, and `write` returns `None` |
+//!
+//! The pipe holds 256 KiB, which is not counted against the memory limit: it only lets the two threads
+//! run at the same time. What is behind it, in whole parts, is counted.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -68,7 +78,10 @@ pub(super) fn pipe() -> (PipeWriter, PipeReader) {
 
 impl PipeWriter {
     /// Writes as many bytes as there is room for, at least one. Returns `None` if nobody reads any
-    /// more.
+    /// more. Waits without a limit of time: an upload that repeats its requests is slow, not dead.
+    ///
+    /// That bytes were taken says nothing about the service. The reader is woken when there are enough
+    /// of them, so a few bytes may stay here until more come or the pipe ends.
     pub(super) fn write(&self, buffer: &[u8]) -> Option<usize> {
         let mut state = self.0.state.lock();
         let waits = |state: &mut State| {
@@ -88,12 +101,14 @@ impl PipeWriter {
         Some(written.len())
     }
 
+    /// Whether nobody reads any more, which means that the upload has ended.
     pub(super) fn is_closed(&self) -> bool {
         self.0.state.lock().is_closed
     }
 
     /// Breaks the pipe. Waits for a moment if the reader is starting a large file, so that it knows
-    /// which file to cancel.
+    /// which file to cancel. After five seconds it waits no longer, and an unfinished file without
+    /// parts may be left, for which nothing is billed.
     pub(super) fn break_off(self) {
         self.end(End::Broken);
         let mut state = self.0.state.lock();
@@ -113,6 +128,7 @@ impl PipeWriter {
     }
 }
 
+/// A writer that is dropped before it was finished must not make a file of what it has written.
 impl Drop for PipeWriter {
     fn drop(&mut self) {
         self.end(End::Broken);
@@ -120,6 +136,8 @@ impl Drop for PipeWriter {
 }
 
 impl Input for PipeReader {
+    /// Waits for a batch of bytes, or for the end. Tokens are subscribed to only if it has to wait,
+    /// because most reads find bytes.
     fn read(&mut self, buffer: &mut [u8], control: &Control) -> io::Result<usize> {
         let subscribe = || {
             let wake = control.tokens().map(|token| {
@@ -166,6 +184,7 @@ impl Input for PipeReader {
     }
 }
 
+/// Tells the writer at once, so that it does not wait for room that nobody makes.
 impl Drop for PipeReader {
     fn drop(&mut self) {
         self.0.state.lock().is_closed = true;

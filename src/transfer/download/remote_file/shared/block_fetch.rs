@@ -5,6 +5,18 @@
 //! 2. Each block is handed to the cache as it arrives, and waiting readers are woken.
 //! 3. At the end, whatever its cause, the blocks that have not arrived no longer count as in flight:
 //!    a reader that waits for one of them fetches it itself.
+//!
+//! However many blocks a fetch has, it is one request of class B, and one more for each connection
+//! that breaks. Blocks are smaller than what is requested, so that the cache can drop one that was
+//! read and keep its neighbours.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | there is no room in the cache, or no free memory, for one of the blocks | the fetch ends before it; a later read begins there |
+//! | the connection breaks | the rest is requested over another one (`stream`) |
+//! | the request fails for good, or is cancelled | blocks that arrived stay cached; the thread gets the error, and others that wait fetch for themselves |
+//! | a transfer begins to wait for memory | blocks that arrive from then on are handed to the read, and not cached |
+//! | no thread or no permit can be had for reading ahead | nothing is sent; the blocks are missing again |
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -20,6 +32,7 @@ use crate::transfer::download::remote_file::blocks::{Block, Blocks};
 /// dropped no longer count as in flight, whether the request failed, the call was cancelled, or the
 /// thread was never started.
 pub(in super::super) struct BlockFetch {
+    /// The file whose blocks they are, and whose readers are woken.
     file: Arc<File>,
     /// The index of each block, and the memory for it.
     waiting: VecDeque<(u64, Loan)>,
@@ -60,6 +73,8 @@ impl BlockFetch {
     /// Fetches the blocks with one request, or more if a connection breaks. `arrived` is called
     /// with each block, before it is cached and others can push it out.
     ///
+    /// The lock on the blocks is taken once for each block, and never while bytes are awaited.
+    ///
     /// A failure keeps the blocks that arrived before it. While a transfer waits for memory, blocks
     /// are handed to `arrived` and not cached.
     pub(super) fn fetch(mut self, mut arrived: impl FnMut(u64, &Block)) -> Result<()> {
@@ -93,7 +108,10 @@ impl BlockFetch {
     }
 
     /// Fetches the blocks on a thread of its own, if there still is a permit. A failure is only
-    /// logged, and stops reading ahead until a read succeeds.
+    /// logged, and stops reading ahead until a read has fetched blocks by itself.
+    ///
+    /// The permit was free when the fetch was planned, and may have been taken since. It is not
+    /// waited for: whoever needs the blocks first fetches them on its own thread.
     pub(in super::super) fn fetch_in_background(self) {
         let file = Arc::clone(&self.file);
         let Some(_permit) = file.workers.try_take() else {
@@ -106,6 +124,7 @@ impl BlockFetch {
     }
 }
 
+/// Every way out ends here, so that no reader waits for a block that nobody fetches.
 impl Drop for BlockFetch {
     fn drop(&mut self) {
         let mut blocks = self.file.blocks.lock();
