@@ -13,7 +13,7 @@
 //!
 //! One thread asks, and the others share its outcome. The new key must belong to the same account
 //! at the same realm. Buckets and sessions that were created with the old key then stand for the
-//! new one too ([`KeyHistory`]). A key that was refused is not sent again for [`MEMORY`], so that a
+//! new one too (`KeyHistory`). A key that was refused is not sent again for [`MEMORY`], so that a
 //! program whose key was deleted does not ask the service once for each of its calls.
 //!
 //! If the provider fails, a token that has merely expired is replaced with the key in the store. If
