@@ -324,9 +324,12 @@ impl Synchronizer {
     ///
     /// Each step is checked before it is made: the file at the source, and the newest version or
     /// the local file at the destination, must still be what the plan saw. A step for which that is
-    /// not so is a problem ([`ProblemKind::Outdated`]), and is not made. The check costs one list
-    /// request for each step and each bucket. Nothing is scanned, so a [`RemovalLimit`] does not
-    /// apply.
+    /// not so is a problem ([`ProblemKind::Outdated`]), and is not made. What counts as absent at the
+    /// source when the plan is made counts as absent here: versions that were made after the time of
+    /// [`BucketFolder::as_of`], and, with
+    /// [`also_remove_excluded`](SyncOptions::also_remove_excluded), what the filters leave out. The
+    /// check costs one list request for each step and each bucket. Nothing is scanned, so a
+    /// [`RemovalLimit`] does not apply.
     ///
     /// # Errors
     /// [`SyncError::Refused`] if the run was not allowed to begin: nothing was changed;

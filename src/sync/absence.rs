@@ -148,6 +148,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::may_have;
+    use crate::model::pattern::Filter;
     use crate::sync::filter::Filters;
     use crate::sync::options::SyncOptions;
     use crate::sync::place::{Links, LocalFolder};
@@ -201,6 +202,39 @@ mod tests {
                 expected,
                 "{name} {folder:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_the_filters_leave_out_is_absent_if_it_is_to_be_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        fs::create_dir_all(root.join("cache")).unwrap();
+        for path in ["a.tmp", "small", "large", "cache/TAG", "cache/f"] {
+            let content = if path == "large" { "12345" } else { "1" };
+            fs::write(root.join(path), content).unwrap();
+        }
+        symlink("nowhere", root.join("link.tmp")).unwrap();
+        symlink("nowhere", root.join("link")).unwrap();
+        let folder = LocalFolder::new(root).exclude_if_present("TAG");
+        let options = SyncOptions::new()
+            .max_size(3)
+            .filters([Filter::exclude("*.tmp"), Filter::exclude("cache/*")]);
+        let kept = Filters::new(&options, false).unwrap();
+        let removed = Filters::new(&options.also_remove_excluded(true), false).unwrap();
+        for (name, expected) in [
+            ("a.tmp", false),
+            ("small", true),
+            ("large", false),
+            ("cache/f", false),
+            ("link.tmp", false),
+            ("link", true),
+            // It may have been a directory at the last run.
+            ("link/f.tmp", true),
+            ("link.tmp/f", true),
+        ] {
+            assert_eq!(may_have(&folder, &removed, name), expected, "{name}");
+            assert!(may_have(&folder, &kept, name), "{name}");
         }
     }
 }

@@ -129,7 +129,8 @@ pub struct SyncOptions {
     /// ([`SyncReport::withheld`](crate::sync::SyncReport)), because what would be removed may be
     /// the only copy of a file that was renamed. Off by default. Even with this set, nothing is
     /// removed under a name whose own transfer failed, after an early end, or if the source
-    /// directory was replaced.
+    /// directory was replaced, and no local file is removed that is in the place of a file that was
+    /// not downloaded.
     pub remove_despite_failures: bool,
     /// A directory into which local files are moved that would be deleted or replaced.
     ///

@@ -29,6 +29,7 @@
 
 mod pool;
 mod state;
+mod waiting;
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -48,7 +49,6 @@ use crate::sync::report::{SyncReport, Withheld, WithheldReason};
 use crate::sync::run::pool::{Job, Pool};
 use crate::sync::run::state::{Lacks, REMEMBERED, State};
 use crate::sync::source::SourceGuard;
-use crate::sync::staged::Staged;
 use crate::sync::step::{Reason, SyncStep};
 use crate::sync::steps::Steps;
 
@@ -214,67 +214,6 @@ impl Run<'_> {
             self.hand_out(pool, state, vec![step]);
         }
         self.drain(pool, state, 0);
-    }
-
-    /// Puts the downloads into their places that still wait, now that all removals are made.
-    fn place_staged(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
-        self.drain(pool, state, 0);
-        for (_, (step, staged)) in std::mem::take(&mut state.staged) {
-            self.place(state, step, staged);
-        }
-    }
-
-    /// Puts the downloads into their places that this removal has freed.
-    fn place_freed(&mut self, state: &mut State, removed: &str) {
-        for name in state.waiting_for(removed) {
-            if self.actor.is_free(&name)
-                && let Some((step, staged)) = state.staged.remove(&name)
-            {
-                self.place(state, step, staged);
-            }
-        }
-    }
-
-    /// Makes those of the downloads that wait for their place failed transfers whose temporary files
-    /// have gone: another run may have taken them for what a killed one left. What is in their way
-    /// stays.
-    fn give_up_lost(&mut self, state: &mut State, waiting: Vec<String>) {
-        for name in waiting {
-            let is_lost = |(_, staged): &(SyncStep, Staged)| !staged.is_there();
-            if state.staged.get(&name).is_some_and(is_lost)
-                && let Some((step, staged)) = state.staged.remove(&name)
-            {
-                self.place(state, step, staged);
-            }
-        }
-    }
-
-    /// Puts a download into its place.
-    ///
-    /// It is done on the calling thread, since it is only a rename. A place that is not free makes
-    /// a problem, and the download is dropped.
-    fn place(&mut self, state: &mut State, step: SyncStep, staged: Staged) {
-        match self.actor.place(&step, staged) {
-            StepOutcome::Made { bytes } => {
-                // Its bytes were counted when they came.
-                self.actor.reporter.steps_made.add(1);
-                self.steps.report().count(&SyncStep { bytes, ..step });
-            }
-            other => self.settle(state, step, other),
-        }
-    }
-
-    /// Keeps a download until its place is free, unless too many are waiting.
-    ///
-    /// Its bytes count as moved from now on, and its step as made when it is in its place.
-    fn wait_for_place(&mut self, state: &mut State, step: SyncStep, staged: Staged) {
-        if state.staged.len() < REMEMBERED {
-            self.actor.reporter.bytes_made.add(staged.bytes);
-            state.staged.insert(step.name.clone(), (step, staged));
-            return;
-        }
-        drop(staged);
-        self.settle(state, step, StepOutcome::Problem(ProblemKind::InTheWay));
     }
 
     /// Why nothing may be removed.

@@ -107,10 +107,11 @@ pub enum Resume {
     /// Completes one of these unfinished files, under the conditions of [`Matching`](Self::Matching), and starts
     /// a new one if none of them matches. Nothing is listed but their parts: whoever uploads many files lists
     /// what is unfinished once, with
-    /// [`Bucket::list_unfinished_large_files`](crate::Bucket::list_unfinished_large_files).
+    /// [`Bucket::list_unfinished_large_files`](crate::Bucket::list_unfinished_large_files). A file that was
+    /// completed or cancelled since then costs one request and is skipped.
     Among(Arc<[FileVersion]>),
     /// Completes this unfinished file, under the conditions of [`Matching`](Self::Matching). If it
-    /// does not match, the upload fails with [`Error::InvalidInput`].
+    /// does not match, or is not unfinished any more, the upload fails with [`Error::InvalidInput`].
     ///
     /// The file is looked for in the list of unfinished files, which needs the capability
     /// `listFiles`. A key without it gets [`Error::NotAllowed`], before anything is sent.

@@ -77,6 +77,59 @@ fn what_is_in_the_way_stays_if_another_run_removes_the_file_that_waits_for_it() 
     }
 }
 
+/// It is looked again before each file that is in the way is removed.
+#[cfg(unix)]
+#[test]
+fn what_is_in_the_way_stays_if_the_file_that_waits_for_it_is_removed_later() {
+    struct Remove(PathBuf);
+    impl SyncObserver for Remove {
+        fn step(&self, step: &SyncStep) {
+            if step.name == "z" {
+                for name in left_by_downloads(&self.0) {
+                    fs::remove_file(self.0.join(name)).unwrap();
+                }
+            }
+        }
+    }
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    bucket.upload_bytes(b"content", "home/p").unwrap();
+    for name in ["p/old", "z"] {
+        places.write(name, "old", 1_000_000_000);
+    }
+    let settings = SyncRun::new().observer(Remove(places.root()));
+    let report = incomplete(places.down(deleting()).run_with(&settings));
+    assert_eq!((report.deleted_local, report.failures), (1, 1));
+    let left: Vec<_> = places.files().into_keys().collect();
+    assert_eq!(left, ["p/old"]);
+    places.down(deleting()).run().unwrap();
+    assert_eq!(places.files(), places.stored());
+}
+
+/// Without the file, nothing needs the place of what is in its way, whatever else is to be removed.
+#[test]
+fn what_is_in_the_way_of_a_failed_download_stays_despite_failures() {
+    let places = Places::of(World::with(|builder| {
+        builder.retry(b2sdk::RetryPolicy::none())
+    }));
+    let bucket = &places.world.bucket;
+    for name in ["p", "q/f"] {
+        bucket
+            .upload_bytes(b"content", &format!("home/{name}"))
+            .unwrap();
+    }
+    for name in ["p/old", "q", "q-orphan", "p-orphan"] {
+        places.write(name, "old", 1_000_000_000);
+    }
+    let refused = Fault::on(Operation::DownloadFileById).status(403, "access_denied", "no");
+    places.world.inject(refused.always());
+    let options = deleting().remove_despite_failures(true);
+    let report = incomplete(places.down(options).run());
+    assert_eq!((report.deleted_local, report.failures), (2, 2));
+    let left: Vec<_> = places.files().into_keys().collect();
+    assert_eq!(left, ["p/old", "q"]);
+}
+
 const RANGE: usize = 10_000;
 
 fn resuming() -> SyncOptions {
