@@ -93,11 +93,16 @@ impl B2ApiBuilder {
     /// Limits the bytes of content that all transfers of this `B2Api` and its clones hold in memory
     /// together. There is no limit by default.
     ///
-    /// Only uploads from readers and streams hold content in memory, one part for each request, because
-    /// they can be read only once. Where no [`part_size`](crate::UploadOptions::part_size) is set, parts are
-    /// as small as the limit requires. An upload that finds no memory left waits until another one releases
-    /// some; a part that can never fit is an error. In addition, each thread that moves data has buffers of
-    /// less than 1 MiB.
+    /// The limit applies to content of three kinds. Uploads from readers, streams and writers hold one part
+    /// for each request, because their content can be read only once. The cache of an open file holds up to
+    /// its [`cache_size`](crate::streams::OpenFileOptions::cache_size), and
+    /// [`Download::write_to`](crate::Download::write_to) up to 64 MiB of ranges that it has received ahead of
+    /// the writer; both take only what is free, and release it as soon as a transfer waits for memory.
+    ///
+    /// Where no [`part_size`](crate::UploadOptions::part_size) is set, parts are as small as the limit
+    /// requires. An upload that finds no memory left waits until another one releases some; a part that can
+    /// never fit is an error. In addition, each thread that moves data has buffers of less than 1 MiB, and
+    /// what a download returns as a `Vec` does not count.
     ///
     /// ```
     /// use b2sdk::{B2Api, InMemoryAccountInfo};

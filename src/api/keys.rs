@@ -227,6 +227,9 @@ impl B2Api {
     ///
     /// A key can delete itself; the calls that follow fail with [`Error::InvalidCredentials`].
     ///
+    /// A key that has expired may still be listed. The service does not document whether it can be deleted
+    /// then, so a program that cleans up should take the code `bad_request` for a key that is gone.
+    ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
     /// # let service = b2sdk::simulator::Simulator::start().unwrap();

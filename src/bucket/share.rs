@@ -53,13 +53,13 @@ impl Bucket {
     /// valid for 1 second to 7 days, in whole seconds, and for downloads by name only. An empty prefix
     /// stands for all files of the bucket. The files need not exist yet.
     ///
-    /// A download passes the token in the header `Authorization`, or in the query of the URL as
-    /// `?Authorization=` does it. Each call returns another token, and all of them work side by side.
+    /// A download passes the token in the header `Authorization`, or in the URL's query, as
+    /// `?Authorization=TOKEN`. Each call returns another token, and all of them work side by side.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a time outside these limits and for headers that are not printable ASCII;
-    /// [`Error::NotAllowed`], without a request if the key lacks the capability `shareFiles` or is
-    /// restricted to other names; the errors of any call.
+    /// [`Error::InvalidInput`] for a time outside these limits; [`Error::NotAllowed`], without a request if
+    /// the key lacks the capability `shareFiles` or is restricted to other names;
+    /// [`Error::BucketNotFound`]; the errors of any call.
     ///
     /// # Consequences
     /// A token cannot be revoked before it ends. It stops working when the application key that it was made

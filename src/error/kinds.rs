@@ -135,7 +135,7 @@ pub enum Error {
     InvalidCredentials(Box<ServiceError>),
     /// The [`CredentialProvider`](crate::credentials::CredentialProvider) failed to supply an application
     /// key: a variable is not set, a command failed, a file cannot be read. Nothing was sent.
-    #[error("the credential provider did not tell the application key")]
+    #[error("the credential provider did not supply the application key")]
     Credentials {
         /// The error of the provider.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -341,8 +341,10 @@ pub enum Error {
         limit: u64,
     },
     /// The call's [`CancelToken`](crate::CancelToken) was cancelled, or the `B2Api` was shut down. A request
-    /// that was being sent may have taken effect. An upload in parts has cancelled its unfinished file, unless
-    /// it is kept to be resumed, and except after a shutdown.
+    /// that was being sent may have taken effect. An upload in parts has cancelled its unfinished file. If the
+    /// file remains, because it can be resumed or because it could not be cancelled, as after a shutdown, the
+    /// error is [`LargeFileLeft`](Self::LargeFileLeft) with this one inside: match on
+    /// [`failure`](Self::failure).
     #[error("cancelled")]
     Cancelled,
 }

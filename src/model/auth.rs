@@ -295,8 +295,10 @@ pub struct AccountAuth {
     /// The size of the smallest part that the service accepts in a large file, in bytes. Only the
     /// last part may be smaller.
     pub absolute_minimum_part_size: u64,
-    /// The part size that the service recommends, in bytes: 100,000,000 as a rule. This crate uses
-    /// smaller parts so that more of them run at the same time.
+    /// The part size that the service recommends, in bytes: 100,000,000 as a rule. Uploads of a known
+    /// length use it unless [`part_size`](crate::UploadOptions::part_size) is set. A local file or a slice
+    /// that is not to be resumed is divided so that all workers finish at the same time, and further if it
+    /// had fewer parts than there are workers.
     pub recommended_part_size: u64,
     /// The key's capabilities, and the buckets and names that it is restricted to.
     pub allowed: Allowed,

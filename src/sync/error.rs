@@ -54,8 +54,8 @@ pub enum SyncError {
     /// One side could not be scanned to its end, so that there is no plan.
     ///
     /// Only plans end with this; a run reports such a failure in [`SyncReport::fatal`]. A token
-    /// that cancels a plan, a listing that is out of order, and a full disk for temporary files end
-    /// it so as well.
+    /// that cancels a plan, a listing that is out of order, and a full disk for temporary files also
+    /// end it this way.
     #[error("the plan cannot be made")]
     Scan(#[source] Box<Error>),
 }
