@@ -244,11 +244,10 @@ fn candidates(
         }
         let listed = match transfer.session.parts_of(transfer.control, &found.file_id) {
             Ok(listed) => listed,
-            // Somebody has completed or cancelled it since it was listed. It has no parts that are
-            // billed, so it is not named in the result.
+            // Somebody has completed or cancelled it since it was listed. It is named all the same,
+            // because the code for that, `bad_request`, has other meanings too.
             Err(error) if says_gone(&error) => {
-                let file_id = &found.file_id;
-                tracing::debug!(%file_id, "an unfinished large file is gone");
+                search.pass_over(found.file_id, "the service no longer finds it");
                 continue;
             }
             Err(error) => return Err(error),

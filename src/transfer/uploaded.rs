@@ -104,7 +104,8 @@ impl Uploaded {
     /// other settings or other content, or because another one was completed.
     ///
     /// They are looked for only if the upload may [resume](crate::Resume). Their parts are billed until the
-    /// files are cancelled; one of them may be an upload that is running.
+    /// files are cancelled; one of them may be an upload that is running, and one that the service no longer found
+    /// was completed or cancelled by somebody else.
     #[must_use]
     pub fn passed_over(&self) -> &[FileId] {
         &self.passed_over

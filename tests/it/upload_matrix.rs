@@ -144,6 +144,13 @@ impl Trial {
             options = options.resume(Resume::Matching);
         }
         let uploaded = bucket.upload_bytes_with(&self.stage.content(), "x", &options)?;
+        let left = bucket.list_unfinished_large_files("").unwrap();
+        for file in left.map(Result::unwrap) {
+            // What the service says it does not find is not completed; the result names it.
+            if self.stage == Stage::ListParts {
+                assert!(uploaded.passed_over().contains(&file.file_id));
+            }
+        }
         Ok(uploaded.into_version())
     }
 
@@ -290,7 +297,7 @@ fn whatever_is_answered_once_nothing_is_left_that_the_error_does_not_tell() {
             let (may_exist, may_stay) = match &outcome {
                 Ok(_) => {
                     assert_eq!(versions, 1, "{case}");
-                    (true, false)
+                    (true, stage == Stage::ListParts)
                 }
                 Err(Error::LargeFileLeft(_)) => (true, true),
                 // Of the upload before this one.
@@ -338,8 +345,14 @@ fn what_comes_again_and_again_ends_in_an_error_that_says_what_is_left() {
                 _ => (kind, (0, 0)),
             };
             let trial = Trial::at(stage);
-            let error = trial.meet(make(Fault::on(stage.operation())).always(), MOST[1]);
-            let error = error.unwrap_err();
+            let outcome = trial.meet(make(Fault::on(stage.operation())).always(), MOST[1]);
+            // That answer says that the file that was listed is gone: another one is started.
+            if stage == Stage::ListParts && what == "refused" {
+                outcome.unwrap();
+                assert_eq!(trial.left(), (1, 1));
+                continue;
+            }
+            let error = outcome.unwrap_err();
             assert_eq!(told(&error), words, "{stage:?}, {what}: {error:?}");
             assert_eq!(trial.left(), left, "{stage:?}, {what}: {error:?}");
         }
