@@ -61,8 +61,8 @@ pub enum KeyRestriction {
 impl fmt::Display for KeyRestriction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Buckets => "that is in none of the buckets that the key is for",
-            Self::NamePrefix => "that does not start as the names must that the key is for",
+            Self::Buckets => "the key is limited to other buckets",
+            Self::NamePrefix => "the key is limited to names that begin differently",
         })
     }
 }

@@ -209,7 +209,7 @@ fn names_that_a_key_is_not_for_are_told() {
         );
         let why = match outcome {
             Outcome::Unexplained => ": it may be about what the key is not for",
-            _ => ": that does not start as the names must that the key is for",
+            _ => ": the key is limited to names that begin differently",
         };
         assert!(text.contains(why), "{text}");
     }
