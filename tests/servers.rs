@@ -16,6 +16,8 @@
 
 #[path = "servers/certificates.rs"]
 mod certificates;
+#[path = "servers/connections.rs"]
+mod connections;
 #[path = "servers/fleet.rs"]
 mod fleet;
 #[path = "servers/forked.rs"]

@@ -10,7 +10,6 @@ use std::thread::{self, JoinHandle, ThreadId};
 use parking_lot::Mutex;
 
 use crate::control::cancel::CancelToken;
-use crate::error::Error;
 
 /// The tasks that run. Dropping it cancels them, and returns when no thread is left.
 pub(super) struct Tasks<T> {
@@ -101,22 +100,4 @@ impl<T> fmt::Debug for Tasks<T> {
             .field("running", &self.running)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether an error is not about one file, so that all others would fail with it. That a key is not allowed
-/// to do something is about a file: the key may be limited to some names.
-pub(super) const fn concerns_all(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::NotAuthorized
-            | Error::InvalidCredentials(_)
-            | Error::Credentials { .. }
-            | Error::AccountChanged
-            | Error::AccountInfoCorrupt { .. }
-            | Error::AccountInfoTooNew { .. }
-            | Error::CapExceeded(_)
-            | Error::BudgetExceeded { .. }
-            | Error::Store(_)
-            | Error::Cancelled
-    )
 }

@@ -15,7 +15,7 @@ use std::iter::FusedIterator;
 
 use self::files::{FileToDownload, FileToUpload};
 use crate::bucket::Bucket;
-use crate::bucket::tasks::{Tasks, concerns_all};
+use crate::bucket::tasks::Tasks;
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
@@ -139,7 +139,7 @@ impl<'a, T: Send + 'static> Transfers<'a, T> {
     fn concerns_all(&self, error: &Error) -> bool {
         let failure = error.failure();
         let is_its_own = matches!(failure, Error::Cancelled) && !self.control.is_cancelled();
-        concerns_all(failure) && !is_its_own
+        failure.concerns_all_files() && !is_its_own
     }
 
     fn start(&mut self, number: u64, job: Job<T>) {

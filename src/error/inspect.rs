@@ -88,6 +88,24 @@ impl Error {
         }
     }
 
+    /// Whether the error is not about one file, so that all others of a run would fail with it. That a key is
+    /// not allowed to do something is about a file: the key may be limited to some names.
+    pub(crate) const fn concerns_all_files(&self) -> bool {
+        matches!(
+            self,
+            Self::NotAuthorized
+                | Self::InvalidCredentials(_)
+                | Self::Credentials { .. }
+                | Self::AccountChanged
+                | Self::AccountInfoCorrupt { .. }
+                | Self::AccountInfoTooNew { .. }
+                | Self::CapExceeded(_)
+                | Self::BudgetExceeded { .. }
+                | Self::Store(_)
+                | Self::Cancelled
+        )
+    }
+
     pub(crate) fn service_mut(&mut self) -> Option<&mut ServiceError> {
         match self {
             Self::LargeFileLeft(left) => left.failure.service_mut(),

@@ -3,16 +3,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use b2sdk::account_info::conformance::ServerFaults as _;
 use b2sdk::account_info::{
-    AccountAuth, AccountInfo as _, AuthSnapshot, PostgresAccountInfo, PostgresAccountInfoBuilder,
-    UploadTarget, UploadUrl, conformance,
+    AccountInfo as _, PostgresAccountInfo, PostgresAccountInfoBuilder, UploadTarget, conformance,
 };
 use b2sdk::simulator::Simulator;
 use b2sdk::testing::Clock;
-use b2sdk::{B2Api, BucketType, Error, Operation, Timestamp};
+use b2sdk::{B2Api, BucketType, Error, Operation};
 
 use crate::certificates::Certificates;
+use crate::connections::{self, auth, upload_url};
 use crate::postgres_server::{self, PostgresServer};
 use crate::proxy::{self, Proxy};
 use crate::server::{self, Server as _};
@@ -85,24 +84,6 @@ fn authorize(api: &B2Api, service: &Simulator) {
     .unwrap();
 }
 
-fn auth() -> AccountAuth {
-    let stored = r#"{"realm": "production", "accountId": "ada", "applicationKeyId": "key-id",
-        "applicationKey": "the-secret-key", "authorizationToken": "the-account-token",
-        "apiUrl": "https://api001.backblazeb2.com", "downloadUrl": "https://f001.backblazeb2.com",
-        "s3ApiUrl": "", "absoluteMinimumPartSize": 5000000, "recommendedPartSize": 100000000,
-        "allowed": {"buckets": null, "capabilities": ["listFiles"], "namePrefix": null}}"#;
-    AuthSnapshot::from_json(stored).unwrap().auth().clone()
-}
-
-fn url() -> UploadUrl {
-    let received = Timestamp::from(Clock::default().now());
-    UploadUrl::new(
-        "https://pod/u".to_owned(),
-        "the-upload-token".into(),
-        received,
-    )
-}
-
 fn target() -> UploadTarget {
     UploadTarget::Bucket("b".into())
 }
@@ -119,7 +100,7 @@ fn the_key_is_not_stored_and_what_is_sealed_opens_only_with_its_secret() {
     let store = connect(&server.url());
     let saved = store.save_auth(auth(), None).unwrap();
     store
-        .put_upload_url(saved.identity(), &target(), url())
+        .put_upload_url(saved.identity(), &target(), upload_url(&Clock::default()))
         .unwrap();
     let held = dump(&server);
     assert!(held.contains("the-account-token") && held.contains("the-upload-token"));
@@ -134,7 +115,7 @@ fn the_key_is_not_stored_and_what_is_sealed_opens_only_with_its_secret() {
     let store = open("a secret of the whole fleet");
     let saved = store.save_auth(auth(), None).unwrap();
     store
-        .put_upload_url(saved.identity(), &target(), url())
+        .put_upload_url(saved.identity(), &target(), upload_url(&Clock::default()))
         .unwrap();
     let held = dump(&server);
     assert!(held.contains("https://pod/u"), "{held}");
@@ -181,7 +162,7 @@ fn tables_are_created_only_on_request_and_by_many_at_once() {
     let store = as_user("fleet");
     let saved = store.save_auth(auth(), None).unwrap();
     store
-        .put_upload_url(saved.identity(), &target(), url())
+        .put_upload_url(saved.identity(), &target(), upload_url(&Clock::default()))
         .unwrap();
     store.clear().unwrap();
     let error = as_user("reader").clear().unwrap_err();
@@ -275,7 +256,7 @@ fn a_server_that_is_locked_read_only_or_silent_is_away() {
         .unwrap();
     let saved = store.save_auth(auth(), None).unwrap();
     let fails_with = |words: &str| {
-        let put = store.put_upload_url(saved.identity(), &target(), url());
+        let put = store.put_upload_url(saved.identity(), &target(), upload_url(&Clock::default()));
         let error = put.unwrap_err();
         assert!(
             error.is_unavailable() && error.to_string().contains(words),
@@ -289,7 +270,7 @@ fn a_server_that_is_locked_read_only_or_silent_is_away() {
     fails_with("read-only");
     server.set("default_transaction_read_only", "off");
     store
-        .put_upload_url(saved.identity(), &target(), url())
+        .put_upload_url(saved.identity(), &target(), upload_url(&Clock::default()))
         .unwrap();
 
     let others = [(); 3].map(|()| server.hold("SELECT"));
@@ -422,7 +403,7 @@ fn a_standby_that_takes_over_has_the_login_and_no_upload_urls() {
     let saved = store.save_auth(auth(), None).unwrap();
     let target = target();
     store
-        .put_upload_url(saved.identity(), &target, self::url())
+        .put_upload_url(saved.identity(), &target, upload_url(&Clock::default()))
         .unwrap();
     while standby
         .sql("SELECT generation FROM b2_account")
@@ -441,7 +422,7 @@ fn a_standby_that_takes_over_has_the_login_and_no_upload_urls() {
     let take = || store.take_upload_url(saved.identity(), &target).unwrap();
     assert_eq!(take(), None);
     store
-        .put_upload_url(saved.identity(), &target, self::url())
+        .put_upload_url(saved.identity(), &target, upload_url(&Clock::default()))
         .unwrap();
     assert!(take().is_some());
 }
@@ -460,42 +441,7 @@ fn an_idle_connection_that_was_forgotten_costs_neither_a_call_nor_a_pause() {
             proxy.port()
         ))
         .unwrap();
-    let saved = store.save_auth(auth(), None).unwrap();
-    let (owner, target) = (saved.identity(), UploadTarget::Bucket("b".into()));
-    let put = |clock: &Clock| {
-        store.put_upload_url(owner, &target, {
-            let received = Timestamp::from(clock.now());
-            UploadUrl::new("https://pod/u".to_owned(), "t".into(), received)
-        })
-    };
-
-    // What may be sent twice is sent again over a new connection.
-    proxy.forget_connections();
-    assert!(store.auth().unwrap().is_some());
-    proxy.forget_connections();
-    assert_eq!(store.take_upload_url(owner, &target).unwrap(), None);
-    proxy.forget_connections();
-    store.save_bucket(owner, "photos", &"p".into()).unwrap();
-
-    // What may not be sent twice is sent over a connection that is known to be open.
-    proxy.forget_connections();
-    clock.advance(Duration::from_secs(1));
-    put(&clock).unwrap();
-
-    // If that one fails just then, the call is lost, and the next one finds no pause.
-    proxy.forget_connections();
-    let error = put(&clock).unwrap_err();
-    assert!(error.is_unavailable(), "{error}");
-    assert!(store.auth().unwrap().is_some());
-    assert!(store.take_upload_url(owner, &target).unwrap().is_some());
-    assert_eq!(store.take_upload_url(owner, &target).unwrap(), None);
-
-    // A new connection that fails begins the pause.
-    proxy.set_reachable(false);
-    let error = store.auth().unwrap_err();
-    assert!(error.is_unavailable(), "{error}");
-    proxy.set_reachable(true);
-    assert_eq!(store.auth().unwrap_err().to_string(), error.to_string());
+    connections::forgotten_connections_cost_nothing(&store, &proxy, &clock);
 }
 
 #[test]
@@ -512,13 +458,5 @@ fn asking_whether_somebody_logged_out_brings_no_secret() {
             proxy.port()
         ))
         .unwrap();
-    assert!(!store.is_logged_out().unwrap());
-    store.save_auth(auth(), None).unwrap();
-    assert!(!store.is_logged_out().unwrap());
-    assert!(!proxy.was_answered("the-account-token"));
-    // It would have been noticed.
-    assert!(store.auth().unwrap().is_some());
-    assert!(proxy.was_answered("the-account-token"));
-    store.clear().unwrap();
-    assert!(store.is_logged_out().unwrap());
+    connections::a_logout_is_asked_for_without_secrets(&store, &proxy);
 }

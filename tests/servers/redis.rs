@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use b2sdk::account_info::conformance::ServerFaults as _;
 use b2sdk::account_info::{
-    AccountInfo, AuthSnapshot, RedisAccountInfo, RedisAccountInfoBuilder, UploadTarget, UploadUrl,
-    conformance,
+    AccountInfo, RedisAccountInfo, RedisAccountInfoBuilder, UploadTarget, conformance,
 };
 use b2sdk::simulator::Simulator;
 use b2sdk::testing::Clock;
-use b2sdk::{B2Api, BucketType, Error, Operation, Timestamp};
+use b2sdk::{B2Api, BucketType, Error, Operation};
 
 use crate::certificates::Certificates;
+use crate::connections::{self, auth, upload_url};
 use crate::proxy::{self, Proxy};
 use crate::redis_server::{RedisGroup, RedisServer, free_port};
 use crate::server::Server as _;
@@ -123,24 +122,6 @@ fn without_the_key_in_the_store_a_second_machine_authorizes_nothing() {
     assert!(matches!(error, Error::NotAuthorized), "{error:?}");
 }
 
-fn auth() -> AuthSnapshot {
-    let stored = r#"{"realm": "production", "accountId": "ada", "applicationKeyId": "key-id",
-        "applicationKey": "the-secret-key", "authorizationToken": "the-account-token",
-        "apiUrl": "https://api001.backblazeb2.com", "downloadUrl": "https://f001.backblazeb2.com",
-        "s3ApiUrl": "", "absoluteMinimumPartSize": 5000000, "recommendedPartSize": 100000000,
-        "allowed": {"buckets": null, "capabilities": ["listFiles"], "namePrefix": null}}"#;
-    AuthSnapshot::from_json(stored).unwrap()
-}
-
-fn url(clock: &Clock) -> UploadUrl {
-    let received = Timestamp::from(clock.now());
-    UploadUrl::new(
-        "https://pod/u".to_owned(),
-        "the-upload-token".into(),
-        received,
-    )
-}
-
 #[test]
 #[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
 fn a_sealed_store_holds_no_secret_and_opens_only_with_its_secret() {
@@ -154,10 +135,10 @@ fn a_sealed_store_holds_no_secret_and_opens_only_with_its_secret() {
             .unwrap()
     };
     let store = open("a secret of the whole fleet");
-    let saved = store.save_auth(auth().auth().clone(), None).unwrap();
+    let saved = store.save_auth(auth(), None).unwrap();
     let target = UploadTarget::Bucket("b".into());
     store
-        .put_upload_url(saved.identity(), &target, url(&clock))
+        .put_upload_url(saved.identity(), &target, upload_url(&clock))
         .unwrap();
     let held = server.command("HGETALL b2:{default}:auth")
         + &server.command("ZRANGE b2:{default}:pool:b:b 0 -1");
@@ -222,10 +203,10 @@ fn a_server_that_is_full_read_only_or_silent_is_away() {
         .timeout(Duration::from_millis(200))
         .open(&server.url())
         .unwrap();
-    let saved = store.save_auth(auth().auth().clone(), None).unwrap();
+    let saved = store.save_auth(auth(), None).unwrap();
     let target = UploadTarget::Bucket("b".into());
     let put = || {
-        let put = store.put_upload_url(saved.identity(), &target, url(&Clock::manual()));
+        let put = store.put_upload_url(saved.identity(), &target, upload_url(&Clock::manual()));
         put.unwrap_err()
     };
     server.command("CONFIG SET maxmemory 1");
@@ -361,10 +342,11 @@ fn a_replica_that_takes_over_hands_out_no_url_that_was_taken() {
         .staleness(Duration::ZERO)
         .open(&group.url())
         .unwrap();
-    let saved = store.save_auth(auth().auth().clone(), None).unwrap();
+    let saved = store.save_auth(auth(), None).unwrap();
     let target = UploadTarget::Bucket("b".into());
-    let put =
-        |store: &RedisAccountInfo| store.put_upload_url(saved.identity(), &target, url(&clock));
+    let put = |store: &RedisAccountInfo| {
+        store.put_upload_url(saved.identity(), &target, upload_url(&clock))
+    };
     let take = || store.take_upload_url(saved.identity(), &target);
     put(&store).unwrap();
     while group.replica_command("EXISTS b2:{default}:pool:b:b") != ":1\r\n" {}
@@ -392,37 +374,7 @@ fn an_idle_connection_that_was_forgotten_costs_neither_a_call_nor_a_pause() {
         .clock(&clock)
         .open(&format!("redis://127.0.0.1:{}", proxy.port()))
         .unwrap();
-    let saved = store.save_auth(auth().auth().clone(), None).unwrap();
-    let (owner, target) = (saved.identity(), UploadTarget::Bucket("b".into()));
-    let put = |clock: &Clock| store.put_upload_url(owner, &target, url(clock));
-
-    // What may be sent twice is sent again over a new connection.
-    proxy.forget_connections();
-    assert!(store.auth().unwrap().is_some());
-    proxy.forget_connections();
-    assert_eq!(store.take_upload_url(owner, &target).unwrap(), None);
-    proxy.forget_connections();
-    store.save_bucket(owner, "photos", &"p".into()).unwrap();
-
-    // What may not be sent twice is sent over a connection that is known to be open.
-    proxy.forget_connections();
-    clock.advance(Duration::from_secs(1));
-    put(&clock).unwrap();
-
-    // If that one fails just then, the call is lost, and the next one finds no pause.
-    proxy.forget_connections();
-    let error = put(&clock).unwrap_err();
-    assert!(error.is_unavailable(), "{error}");
-    assert!(store.auth().unwrap().is_some());
-    assert!(store.take_upload_url(owner, &target).unwrap().is_some());
-    assert_eq!(store.take_upload_url(owner, &target).unwrap(), None);
-
-    // A new connection that fails begins the pause.
-    proxy.set_reachable(false);
-    let error = store.auth().unwrap_err();
-    assert!(error.is_unavailable(), "{error}");
-    proxy.set_reachable(true);
-    assert_eq!(store.auth().unwrap_err().to_string(), error.to_string());
+    connections::forgotten_connections_cost_nothing(&store, &proxy, &clock);
 }
 
 #[test]
@@ -435,13 +387,5 @@ fn asking_whether_somebody_logged_out_brings_no_secret() {
         .clock(&clock)
         .open(&format!("redis://127.0.0.1:{}", proxy.port()))
         .unwrap();
-    assert!(!store.is_logged_out().unwrap());
-    store.save_auth(auth().auth().clone(), None).unwrap();
-    assert!(!store.is_logged_out().unwrap());
-    assert!(!proxy.was_answered("the-account-token"));
-    // It would have been noticed.
-    assert!(store.auth().unwrap().is_some());
-    assert!(proxy.was_answered("the-account-token"));
-    store.clear().unwrap();
-    assert!(store.is_logged_out().unwrap());
+    connections::a_logout_is_asked_for_without_secrets(&store, &proxy);
 }

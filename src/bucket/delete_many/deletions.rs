@@ -6,7 +6,7 @@ use std::iter::FusedIterator;
 use crate::bucket::Bucket;
 use crate::bucket::delete_many::outcome::{DeleteFailed, DeleteOutcome, Deleted, FileIdAndName};
 use crate::bucket::delete_many::{DeleteManyOptions, DeleteMode};
-use crate::bucket::tasks::{Tasks, concerns_all};
+use crate::bucket::tasks::Tasks;
 use crate::control::Control;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::auth::Capability;
@@ -147,7 +147,7 @@ impl<I: Iterator<Item = Result<FileIdAndName>>> Iterator for Deletions<I> {
         }
         let outcome = self.tasks.wait()?;
         if let Err(failed) = &outcome
-            && (self.rules.fail_fast || concerns_all(&failed.error))
+            && (self.rules.fail_fast || failed.error.concerns_all_files())
         {
             self.versions = None;
         }

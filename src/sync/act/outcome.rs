@@ -51,26 +51,11 @@ pub(super) fn outcome(error: Error) -> StepOutcome {
     }
 }
 
-/// Whether every other file would meet the same. A key that may not do something is not among
-/// these: it may be limited to some names.
+/// Whether every other file would meet the same, also because of the local disk.
 fn concerns_all(error: &Error) -> bool {
-    match error {
-        Error::NotAuthorized
-        | Error::InvalidCredentials(_)
-        | Error::Credentials { .. }
-        | Error::AccountChanged
-        | Error::AccountInfoCorrupt { .. }
-        | Error::AccountInfoTooNew { .. }
-        | Error::CapExceeded(_)
-        | Error::BudgetExceeded { .. }
-        | Error::Store(_)
-        | Error::Cancelled => true,
-        Error::LocalFile { source, .. } => matches!(
-            source.kind(),
-            io::ErrorKind::StorageFull
-                | io::ErrorKind::QuotaExceeded
-                | io::ErrorKind::ReadOnlyFilesystem
-        ),
-        _ => false,
-    }
+    let is_of_the_disk = matches!(error, Error::LocalFile { source, .. } if matches!(
+        source.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
+    ));
+    is_of_the_disk || error.concerns_all_files()
 }
