@@ -98,7 +98,7 @@ impl Shared {
                 tcp: TcpConnector::default(),
             })
             .chain(TlsConnector(Arc::clone(&self.tls)))
-            .chain(EarlyAnswers::default());
+            .chain(EarlyAnswers);
         CheckingConnector::new(self.dns_cache.clock(), &self.shortage, route)
     }
 }

@@ -13,18 +13,18 @@ use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 /// Wraps each connection that the connectors before it made.
-#[derive(Debug, Default)]
-pub(super) struct EarlyAnswers(());
+#[derive(Debug)]
+pub(super) struct EarlyAnswers;
 
 impl<In: Transport> Connector<In> for EarlyAnswers {
-    type Out = Attentive<In>;
+    type Out = EarlyAnswerTransport<In>;
 
     fn connect(
         &self,
         _: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, Error> {
-        Ok(chained.map(|transport| Attentive {
+        Ok(chained.map(|transport| EarlyAnswerTransport {
             transport,
             may_be_answered: false,
         }))
@@ -33,14 +33,14 @@ impl<In: Transport> Connector<In> for EarlyAnswers {
 
 /// A connection that remembers whether an answer in its buffer was reported already.
 #[derive(Debug)]
-pub(super) struct Attentive<T> {
+pub(super) struct EarlyAnswerTransport<T> {
     /// The connection itself.
     transport: T,
     /// Whether something was sent since an answer was reported.
     may_be_answered: bool,
 }
 
-impl<T: Transport> Transport for Attentive<T> {
+impl<T: Transport> Transport for EarlyAnswerTransport<T> {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.transport.buffers()
     }

@@ -118,11 +118,6 @@ impl Transport for CheckedConnection {
         self.transport.transmit_output(amount, timeout)
     }
 
-    fn maybe_await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.open_at = None;
-        self.transport.maybe_await_input(timeout)
-    }
-
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.open_at = None;
         self.transport.await_input(timeout)
