@@ -102,7 +102,8 @@ fn without_waiting(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::net::UnixListener;
     use std::path::{Path, PathBuf};
