@@ -77,6 +77,11 @@ pub struct UploadOptions {
     pub large_file_sha1: LargeFileSha1,
     /// Whether the upload completes what an earlier upload in parts left unfinished. Streams cannot
     /// be resumed, because they can be read only once.
+    ///
+    /// An upload that may resume leaves its parts when it fails. Whatever its failure is, such as
+    /// [`Error::Cancelled`](crate::Error::Cancelled), it is then inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft): match on
+    /// [`Error::failure`](crate::Error::failure), which returns the failure itself whether or not a file is left.
     pub resume: Resume,
     /// Whether a local file may grow while [`upload_local_file_with`](crate::Bucket::upload_local_file_with)
     /// uploads it, as a log does.
