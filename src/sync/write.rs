@@ -46,7 +46,7 @@ mod aside;
 
 use std::cell::Cell;
 use std::ffi::OsStr;
-use std::fs::{self, File, FileTimes};
+use std::fs::{self, FileTimes};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -57,6 +57,7 @@ use crate::model::time::Timestamp;
 use crate::sync::local_state::LocalState;
 use crate::sync::problem::ProblemKind;
 use crate::transfer::download::Download;
+use crate::transfer::source::regular_file;
 
 /// How b2sdk for Python ends the name of a file that it downloads into.
 pub(super) const TEMPORARY_OF_PYTHON: &str = ".b2.sync.tmp";
@@ -77,7 +78,7 @@ pub(super) fn remove_stale(path: &Path, now: SystemTime) {
     // What a download with `resume` leaves has another name, and is for the next one.
     let is_stale = if is_temporary(name) {
         let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
-        cfg!(unix) && is_file && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+        cfg!(unix) && is_file && regular_file::open(path).is_ok_and(|file| file.try_lock().is_ok())
     } else if name.ends_with(TEMPORARY_OF_PYTHON) {
         let modified = path.symlink_metadata().and_then(|found| found.modified());
         let age = modified.map(|modified| now.duration_since(modified));
@@ -214,8 +215,8 @@ impl LocalTree {
         let path = self.path(name, seen);
         self.check(&path, name, seen)?;
         let time = SystemTime::from(Timestamp::from_millis(time)) + Duration::from_micros(500);
-        let set =
-            File::open(&path).and_then(|file| file.set_times(FileTimes::new().set_modified(time)));
+        let set = regular_file::open(&path)
+            .and_then(|file| file.set_times(FileTimes::new().set_modified(time)));
         set.map_err(|error| failed("set the time of", &path, error))
     }
 
