@@ -31,7 +31,9 @@ const TRIES_OF_SCAN: u32 = 1000;
 /// Locks a destination directory for a run whose files wait for their places there. `None` if that is not
 /// possible; another program that holds the directory then keeps scans from removing anything, too.
 pub(super) fn hold(root: &Path) -> Option<File> {
-    locked(root, TRIES_OF_RUN, File::try_lock_shared).flatten()
+    locked(root, TRIES_OF_RUN, File::try_lock_shared)
+        .ok()
+        .flatten()
 }
 
 /// Locks a directory and all that are above it, if no run has files there that wait for their places. The
@@ -41,29 +43,29 @@ pub(super) fn hold(root: &Path) -> Option<File> {
 pub(super) fn exclude(directory: &Path) -> Option<Vec<File>> {
     let path = directory.canonicalize().ok()?;
     let locks = path.ancestors();
-    let locks: Option<Vec<_>> = locks
+    let locks: Result<Vec<_>, _> = locks
         .map(|above| locked(above, TRIES_OF_SCAN, File::try_lock))
         .collect();
-    Some(locks?.into_iter().flatten().collect())
+    Some(locks.ok()?.into_iter().flatten().collect())
 }
 
-/// Locks a directory. `None` if the lock cannot be had, `Some(None)` if the directory cannot be opened.
+/// Locks a directory. `None` if it cannot be opened.
 fn locked(
     path: &Path,
     tries: u32,
-    lock: impl Fn(&File) -> std::result::Result<(), TryLockError>,
-) -> Option<Option<File>> {
+    lock: impl Fn(&File) -> Result<(), TryLockError>,
+) -> Result<Option<File>, TryLockError> {
     let Some(directory) = directory(path) else {
-        return Some(None);
+        return Ok(None);
     };
     for _ in 0..tries {
         match lock(&directory) {
-            Ok(()) => return Some(Some(directory)),
+            Ok(()) => return Ok(Some(directory)),
             Err(TryLockError::WouldBlock) => thread::yield_now(),
-            Err(TryLockError::Error(_)) => return None,
+            Err(error) => return Err(error),
         }
     }
-    None
+    Err(TryLockError::WouldBlock)
 }
 
 /// Opens a directory, without waiting if something else has come there.
