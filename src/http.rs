@@ -61,6 +61,7 @@ mod pool_check;
 mod proxy;
 mod retry_after;
 mod service_clock;
+mod socket;
 mod token_connections;
 
 use std::io::Read;
