@@ -427,6 +427,10 @@ impl Http {
         self.0
             .bandwidth
             .answered(&self.0.clock, is_content, is_refused);
+        // The first request is also one for a connection, and the check of a key takes its time.
+        if status < 300 && operation != Operation::AuthorizeAccount {
+            self.0.bandwidth.waited(exchanged.waited);
+        }
         self.note_date(response.headers());
         let (parts, body) = response.into_parts();
         let is_file = is_content && operation.only_reads();

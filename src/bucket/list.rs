@@ -68,7 +68,8 @@ pub struct LsOptions {
     /// This hides the time that the service takes for a page behind the time that the caller takes for the
     /// entries. A listing that is stopped early has requested at most one page beyond the one that it stopped in,
     /// which is billed like any other. Up to 2,000 entries more are in memory, and the listing has a thread of its
-    /// own, which ends when the iterator is dropped.
+    /// own. Dropping the iterator cancels what the thread is doing and returns at once; a thread that is just
+    /// connecting ends when that has succeeded or failed, and requests nothing more.
     pub read_ahead: bool,
     /// Cancels the listing.
     pub cancel: Option<CancelToken>,
@@ -123,8 +124,8 @@ pub struct Entry {
 /// reads the rest of the page into memory, up to about 10 MB. If the connection breaks in the middle of a large
 /// page, the rest of the page is requested again, which is billed. After an error the iterator ends.
 ///
-/// With [`LsOptions::read_ahead`], the next page is requested earlier, and dropping the iterator cancels that
-/// request and waits for its end.
+/// With [`LsOptions::read_ahead`], the next page is requested earlier. Dropping the iterator cancels that request and
+/// does not wait for its end.
 #[derive(Debug)]
 pub struct Ls(Listing);
 
