@@ -322,12 +322,11 @@ mod tests {
     #[test]
     fn a_run_ends_when_the_last_of_its_handles_leaves_it() {
         let mut pattern = Pattern::default();
-        let (mut one, mut other) = (Habit::default(), Habit::default());
+        let (mut one, other) = (Habit::default(), Habit::default());
         let run = pattern.note(&(0..200), BLOCK, MOST, Some(&one)).run;
         one.run = Some(run);
         let ahead = pattern.note(&(200..400), BLOCK, MOST, Some(&other));
         assert_eq!(ahead.run, run);
-        other.run = Some(run);
         let stop = pattern.stop_of(run, CancelToken::new).unwrap();
         assert!(matches!(pattern.leave(run), (false, None)));
         assert!(matches!(pattern.leave(run), (true, Some(_))));

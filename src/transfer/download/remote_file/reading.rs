@@ -224,7 +224,7 @@ impl Reading {
             }
             Found::Missing(fetch) => {
                 self.read_ahead(end, ahead);
-                file.fetch_into(fetch, &wanted, buffer)
+                file.fetch_into(*fetch, &wanted, buffer)
             }
             Found::Large(bytes) => {
                 let part = buffer.get_mut(..bytes).unwrap_or_default();

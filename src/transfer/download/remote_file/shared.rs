@@ -78,7 +78,7 @@ pub(super) enum Found {
     /// This many bytes were cached, and are copied.
     Cached(usize),
     /// These blocks have to be fetched first, or received from a response that is open.
-    Missing(BlockFetch),
+    Missing(Box<BlockFetch>),
     /// This many bytes are missing, which are too many to be cached.
     Large(usize),
     /// There is no room for the block.
@@ -141,7 +141,7 @@ impl File {
             while blocks.is_in_flight(indices.start) {
                 self.control.check()?;
                 if let Some(fetch) = self.parked.take(indices.start) {
-                    return Ok(Found::Missing(fetch));
+                    return Ok(Found::Missing(Box::new(fetch)));
                 }
                 self.arrived.wait(&mut blocks);
             }
@@ -176,7 +176,7 @@ impl File {
         let fetch = BlockFetch::begin_fetch(self, &mut blocks, span, who);
         drop(blocks);
         Ok(match fetch {
-            Some(fetch) if fetch.covers(indices.start) => Found::Missing(fetch),
+            Some(fetch) if fetch.covers(indices.start) => Found::Missing(Box::new(fetch)),
             _ => Found::NoRoom,
         })
     }
