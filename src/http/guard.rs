@@ -12,7 +12,7 @@
 //! | `http://` to this machine | if the host belongs to the realm | if the host belongs to the realm |
 //! | `http://` elsewhere | refused, unless the builder allows it | refused, unless the builder allows it |
 //! | user and password in the URL, no host, another scheme | refused | refused |
-//! | characters that a URL cannot have, a port that is none | refused | refused |
+//! | characters that a URL cannot have, a port that is no number up to 65535 | refused | refused |
 //!
 //! Nothing here looks a name up or sends anything, so a check costs no time. It trusts `host_of` to
 //! read a URL as `ureq` does; a URL that has a user name before its host has no host for this
@@ -108,8 +108,8 @@ pub(super) fn check_realm(realm: &Realm, allow_http: bool) -> Result<()> {
 const NOT_CALLABLE: &str =
     "it contains characters that a URL cannot have, or its port is not a number up to 65535";
 
-/// The URL as the HTTP library takes it. `None` if it has a port that is none: the library would take the
-/// usual port of the scheme in its place, where another program may listen.
+/// The URL as the HTTP library takes it. `None` if it is not valid, or if its port is no number up to 65535:
+/// the library would call the usual port of the scheme instead, where another program may listen.
 fn callable(url: &str) -> Option<Uri> {
     let uri: Uri = url.parse().ok()?;
     let authority = uri.authority()?;
