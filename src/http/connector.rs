@@ -206,11 +206,11 @@ impl AddressConnector {
     /// The failure that is reported is that of the address that was tried last. If the time is over
     /// between two attempts, it is the time-out.
     fn connect_in_turn(&self, details: &ConnectionDetails<'_>) -> Result<SocketTransport, Error> {
+        let clock = self.dns_cache.clock();
         let mut addresses = self.dns_cache.in_order(details.uri, &details.addrs);
         if let [address] = *addresses {
-            return socket::connect(details, address, details.timeout.after);
+            return socket::connect(details, address, details.timeout.after, clock);
         }
-        let clock = self.dns_cache.clock();
         let started = clock.elapsed();
         let (mut silent, mut failure) = (Vec::new(), None);
         for round in ROUNDS.map(Some).into_iter().chain([None]) {
@@ -223,7 +223,7 @@ impl AddressConnector {
                 }
                 let limit = round.unwrap_or(left / untried).min(left);
                 untried -= 1;
-                match socket::connect(details, address, Limit::Exact(limit)) {
+                match socket::connect(details, address, Limit::Exact(limit), clock) {
                     Ok(connected) => {
                         self.dns_cache.note_answer(details.uri, address, &silent);
                         return Ok(connected);

@@ -17,13 +17,15 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ureq::unversioned::transport::time::Duration as Limit;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, NextTimeout, ShutdownHandle, Transport,
 };
 use ureq::{Error, Timeout};
+
+use crate::control::clock::Clock;
 
 /// The bytes that are read at a time for TLS: four records.
 const INPUT_FOR_TLS: usize = 64 * 1024;
@@ -42,6 +44,7 @@ pub(super) fn connect(
     details: &ConnectionDetails<'_>,
     address: SocketAddr,
     limit: Limit,
+    clock: &Clock,
 ) -> Result<SocketTransport, Error> {
     let connected = match limit {
         Limit::Exact(limit) => TcpStream::connect_timeout(&address, limit.max(LEAST)),
@@ -63,6 +66,7 @@ pub(super) fn connect(
     };
     Ok(SocketTransport {
         socket,
+        clock: clock.clone(),
         buffers: SocketBuffers::new(input, output),
         read_limit: None,
         write_limit: None,
@@ -82,6 +86,8 @@ impl ShutdownHandle for Socket {
 /// A connection over a socket.
 pub(super) struct SocketTransport {
     socket: Arc<Socket>,
+    /// Tells how much of a wait is left after a signal.
+    clock: Clock,
     buffers: SocketBuffers,
     /// The time limits that the socket has, so that they are set only when they change.
     read_limit: Option<Duration>,
@@ -107,12 +113,14 @@ impl SocketTransport {
 
     /// Reads what has arrived, or waits for it. A signal does not extend the wait.
     fn read(&mut self, limit: Option<Duration>) -> Result<io::Result<usize>, Error> {
-        let started = Instant::now();
+        let started = self.clock.elapsed();
         loop {
             let room = self.buffers.input_append_buf();
             match (&self.socket.0).read(room) {
                 Err(error) if error.kind() == ErrorKind::Interrupted && limit.is_some() => {
-                    let left = limit.map(|limit| limit.saturating_sub(started.elapsed()));
+                    let left = limit.map(|limit| {
+                        limit.saturating_sub(self.clock.elapsed().saturating_sub(started))
+                    });
                     if left.is_some_and(|left| left.is_zero()) {
                         return Ok(Err(ErrorKind::TimedOut.into()));
                     }
