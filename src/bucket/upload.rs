@@ -178,11 +178,12 @@ impl Bucket {
     ///
     /// Where the length is not known, [`upload_stream`](Self::upload_stream) reads to the end.
     ///
-    /// A reader cannot be read twice, so its content is kept in memory until the service has it:
-    /// everything, if it is not larger than [`part_size`](UploadOptions::part_size); otherwise one
-    /// part for each worker, and one more. With the defaults of 10 workers and parts of 100 MB that
-    /// is up to 1.1 GB; [`memory_limit`](crate::B2ApiBuilder::memory_limit) limits it for all
-    /// uploads together.
+    /// A reader cannot be read twice, so its content is kept in memory until the service has it.
+    /// Content of up to 100 MB, the part size that the service recommends, is kept whole and uploaded
+    /// in one request. Longer content is uploaded in parts of 16 MB, or of a ten-thousandth of its
+    /// length if that is more, of which one for each worker and one more are in memory: 176 MB with
+    /// 10 workers. A [`part_size`](UploadOptions::part_size) takes the place of both sizes, and
+    /// [`memory_limit`](crate::B2ApiBuilder::memory_limit) limits all uploads together.
     ///
     /// # Errors
     /// [`Error::SourceChanged`](crate::Error::SourceChanged) if the reader ends early;
@@ -237,16 +238,19 @@ impl Bucket {
     /// the reader ends early without an error, as the output of a killed program does, the content
     /// up to there becomes the file. An empty reader creates an empty file.
     ///
+    /// Where that must not happen, copy the output into an [`upload_writer`](Self::upload_writer), and
+    /// finish it once the program has succeeded. Until then, nothing is stored:
+    ///
     /// ```no_run
     /// # fn dump(bucket: &b2sdk::Bucket) -> anyhow::Result<()> {
     /// use std::process::{Command, Stdio};
     ///
     /// let mut dump = Command::new("pg_dump").arg("shop").stdout(Stdio::piped()).spawn()?;
-    /// let output = dump.stdout.take().expect("its output is piped");
-    /// let uploaded = bucket.upload_stream(output, "shop.sql")?;
-    /// if !dump.wait()?.success() {
-    ///     // The file ends where the program ended.
-    ///     bucket.delete_file_version(&uploaded.version().file_id, "shop.sql")?;
+    /// let mut output = dump.stdout.take().expect("its output is piped");
+    /// let mut file = bucket.upload_writer("shop.sql")?;
+    /// std::io::copy(&mut output, &mut file)?;
+    /// if dump.wait()?.success() {
+    ///     file.finish()?;
     /// }
     /// # Ok(()) }
     /// ```

@@ -172,11 +172,12 @@ pub enum Error {
         /// The service's answer; `None` if the file was missing in a listing.
         service: Option<Box<ServiceError>>,
     },
-    /// Another bucket has this name, perhaps one of another account: bucket names are unique among
+    /// A bucket has this name already, of this account or of another one: bucket names are unique among
     /// all accounts, without regard to case.
     /// [`get_or_create_bucket`](crate::B2Api::get_or_create_bucket) returns a bucket of this account instead.
     #[error(
-        "the bucket name {name:?} is taken; bucket names are unique among all accounts, choose another"
+        "the bucket name {name:?} is taken; open the bucket if it is yours, or choose another name, because \
+         bucket names are unique among all accounts"
     )]
     BucketNameTaken {
         /// The name that was given.

@@ -22,6 +22,9 @@
 //! part that reports early answers (`early_answer`) and the one that saves needless checks
 //! (`pool_check`).
 //!
+//! A connection with TLS has two pairs of buffers: the pool's for what is decrypted, and smaller ones beneath TLS, which
+//! takes and gives single records of 16 KiB.
+//!
 //! All rounds together never take longer than the limit on connecting. A host with eight silent
 //! addresses therefore costs 2 s in the first round and 8 s in the second, and the last round
 //! divides what is left. An address that answered is noted (`dns_cache`) and comes first the next
@@ -33,13 +36,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::Error;
+use ureq::config::Config;
 use ureq::unversioned::resolver::ResolvedSocketAddrs;
 use ureq::unversioned::transport::time::Duration as Limit;
 use ureq::unversioned::transport::{
     ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout, RustlsConnector,
     TcpConnector, Transport,
 };
+use ureq::{Agent, Error};
 
 use crate::error::words::is_out_of_descriptors;
 use crate::http::dns_cache::DnsCache;
@@ -54,6 +58,11 @@ const ROUNDS: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(4),
 ];
+
+/// The bytes that are read at a time for TLS: four records.
+const INPUT_FOR_TLS: usize = 64 * 1024;
+/// The bytes that TLS sends at a time: a record and its head.
+const OUTPUT_FOR_TLS: usize = 20 * 1024;
 
 /// What all connections of a `B2Api` share. Clones share it too.
 #[derive(Debug, Clone)]
@@ -96,6 +105,11 @@ impl Shared {
             .chain(AddressConnector {
                 dns_cache: self.dns_cache.clone(),
                 tcp: TcpConnector::default(),
+                beneath_tls: Agent::config_builder()
+                    .input_buffer_size(INPUT_FOR_TLS)
+                    .output_buffer_size(OUTPUT_FOR_TLS)
+                    .proxy(None)
+                    .build(),
             })
             .chain(TlsConnector(Arc::clone(&self.tls)))
             .chain(EarlyAnswers);
@@ -177,6 +191,9 @@ struct AddressConnector {
     dns_cache: DnsCache,
     /// Makes one connection at a time.
     tcp: TcpConnector,
+    /// The sizes of the buffers beneath TLS. Of other settings, a TCP connection has only that it sends without
+    /// delay, which is the usual one.
+    beneath_tls: Config,
 }
 
 /// Marks every failure as `NotConnected`, also one inside a tunnel.
@@ -190,6 +207,13 @@ impl<In: Transport> Connector<In> for AddressConnector {
     ) -> Result<Option<Self::Out>, Error> {
         let connected = match chained {
             Some(tunnel) => self.tcp.connect(details, Some(tunnel)),
+            None if details.needs_tls() => {
+                let addresses = details.addrs.clone();
+                self.connect_in_turn(&ConnectionDetails {
+                    config: &self.beneath_tls,
+                    ..with(details, addresses)
+                })
+            }
             None => self.connect_in_turn(details),
         };
         connected.map_err(|error| NotConnected::mark(error, None))

@@ -25,20 +25,20 @@ use ureq::http::Uri;
 
 use crate::error::{Error, Result};
 use crate::http::config::HttpConfig;
+use crate::http::known_urls::CheckedUrl;
 use crate::model::operation::Operation;
 use crate::model::realm::{Realm, host_of, is_loopback};
 
-/// Returns the host of `url`, and the URL as the HTTP library takes it, if the realm's credentials
-/// may be sent there. Fails with `UnexpectedReply` otherwise; the message does not contain the URL.
+/// Returns what a request needs to know of `url`, if the realm's credentials may be sent there. Fails with `UnexpectedReply` otherwise; the message does not contain the URL.
 ///
 /// A host that the builder trusts may be called by the credentials of any realm; case does not
 /// count. The scheme is checked even for such a host.
-pub(super) fn check<'u>(
+pub(super) fn check(
     realm: &Realm,
-    url: &'u str,
+    url: &str,
     config: &HttpConfig,
     operation: Operation,
-) -> Result<(&'u str, Uri)> {
+) -> Result<CheckedUrl> {
     let HttpConfig {
         allow_http,
         trusted_hosts,
@@ -60,7 +60,7 @@ pub(super) fn check<'u>(
         }
         Some(host) if url.starts_with("https://") || url.starts_with("http://") => {
             match url.parse() {
-                Ok(uri) => return Ok((host, uri)),
+                Ok(uri) => return Ok(CheckedUrl::new(uri, host)),
                 Err(_) => "it contains characters that a URL cannot have",
             }
         }

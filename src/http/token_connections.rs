@@ -164,6 +164,7 @@ mod tests {
     use crate::http::config::HttpConfig;
     use crate::http::connector::Shared;
     use crate::http::dns_cache::DnsCache;
+    use crate::http::known_urls::CheckedUrl;
 
     fn new_agents() -> Result<Agents> {
         let config = HttpConfig::default();
@@ -181,7 +182,8 @@ mod tests {
             let _ = stream.read(&mut [0; 1024]);
             let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
         });
-        let agent = agents.for_url(&url, "127.0.0.1").unwrap();
+        let checked = CheckedUrl::new(url.parse().unwrap(), "127.0.0.1");
+        let agent = agents.for_url(&checked).unwrap();
         agent.get(&url).call().is_ok()
     }
 

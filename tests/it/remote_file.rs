@@ -3,6 +3,7 @@
 
 mod faults;
 mod formats;
+mod jumps;
 mod memory;
 
 use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
@@ -59,8 +60,8 @@ fn a_whole_file_is_read_ahead_and_verified() {
     assert_eq!(file.received_bytes(), 10_000_000, "nothing came twice");
 }
 
-/// The numbers of blocks that the requests for content asked for, in the order of their places.
-fn blocks_of_requests(world: &World) -> Vec<u64> {
+/// The bytes that the requests for content asked for, in the order of their places.
+fn ranges_of_requests(world: &World) -> Vec<Range<u64>> {
     let log = world.service.log().entries();
     let ranges = log.iter().filter_map(|entry| entry.range.as_deref());
     let mut ranges: Vec<_> = ranges
@@ -74,8 +75,13 @@ fn blocks_of_requests(world: &World) -> Vec<u64> {
         })
         .collect();
     ranges.sort_by_key(|range| range.start);
+    ranges
+}
+
+/// The numbers of blocks that the requests for content asked for, in the order of their places.
+fn blocks_of_requests(world: &World) -> Vec<u64> {
     let blocks = |range: &Range<u64>| (range.end - range.start).div_ceil(BLOCK);
-    ranges.iter().map(blocks).collect()
+    ranges_of_requests(world).iter().map(blocks).collect()
 }
 
 #[test]

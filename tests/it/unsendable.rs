@@ -38,7 +38,7 @@ fn a_header_that_cannot_be_sent_is_refused_by_its_name() {
     let odd_name = FileInfo::new().with("two words", "x");
     for (info, hold, named) in [
         (&odd_name, None, "two words"),
-        (&plain, Some(&odd_hold), "X-Bz-File-Legal-Hold"),
+        (&plain, Some(&odd_hold), "x-bz-file-legal-hold"),
     ] {
         let error = send(&world, info, hold).unwrap_err();
         let Error::InvalidInput { reason, .. } = &error else {

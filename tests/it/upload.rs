@@ -801,3 +801,39 @@ fn a_thousand_small_uploads_by_eight_threads_use_eight_connections_and_urls() {
     assert!(service.log().count(Operation::GetUploadUrl) <= 8);
     assert!(connections.len() <= 9, "{}", connections.len());
 }
+
+/// A reader that notes how many upload URLs were requested before its first byte was wanted.
+struct Noting<'a>(&'a World, &'a mut Option<usize>, &'a [u8]);
+
+impl Read for Noting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.1
+            .get_or_insert_with(|| self.0.count(Operation::GetUploadUrl));
+        self.2.read(buffer)
+    }
+}
+
+#[test]
+fn content_is_not_read_before_there_is_an_upload_url() {
+    // Whatever has to be read is hashed while it is sent, so nothing waits for an upload URL.
+    let (world, content) = (World::new(), noise(3_000_000));
+    world.service.log().clear();
+    let mut requested = None;
+    let mut reader = Noting(&world, &mut requested, &content);
+    let uploaded = world
+        .bucket
+        .upload_reader(&mut reader, content.len() as u64, "x");
+    uploaded.unwrap();
+    assert_eq!(requested, Some(1));
+    assert!(world.content("x") == content);
+    // If there is none to be had, nothing is read.
+    let world = World::new();
+    world.inject(Fault::on(Operation::GetUploadUrl).status(403, "cap_exceeded", ""));
+    let mut requested = None;
+    let mut reader = Noting(&world, &mut requested, &content);
+    let refused = world
+        .bucket
+        .upload_reader(&mut reader, content.len() as u64, "x");
+    refused.unwrap_err();
+    assert_eq!(requested, None);
+}
