@@ -108,6 +108,10 @@ enum Next<'a> {
     End,
 }
 
+/// The value is neither a string nor `null`.
+#[derive(Debug)]
+struct Unreadable;
+
 /// The value of the row before, and its text.
 #[derive(Debug, Default)]
 struct Last<T> {
@@ -237,21 +241,21 @@ impl Shape {
             Member::BucketId => row.bucket_id = self.bucket_id.read(left)?,
             Member::Action => row.action = self.action.read(left)?.unwrap_or_else(empty),
             Member::FileId => {
-                row.file_id = text(left)?.map_or_else(empty, |id| FileId::from(&*id));
+                row.file_id = text(left).ok()?.map_or_else(empty, |id| FileId::from(&*id));
             }
-            Member::FileName => row.file_name = text(left)??.into_owned(),
+            Member::FileName => row.file_name = text(left).ok()??.into_owned(),
             Member::ContentLength => {
                 row.content_length = match digits(left) {
                     Some(length) => length,
                     None => decode::<Option<u64>>(left)?.unwrap_or_default(),
                 };
             }
-            Member::ContentType => row.content_type = text(left)?.map(Cow::into_owned),
+            Member::ContentType => row.content_type = text(left).ok()?.map(Cow::into_owned),
             Member::ContentSha1 => {
-                let sha1 = text(left)?.map(|sha1| ContentSha1::from(&*sha1));
+                let sha1 = text(left).ok()?.map(|sha1| ContentSha1::from(&*sha1));
                 row.content_sha1 = sha1.unwrap_or_default();
             }
-            Member::ContentMd5 => row.content_md5 = text(left)?.map(Cow::into_owned),
+            Member::ContentMd5 => row.content_md5 = text(left).ok()?.map(Cow::into_owned),
             Member::FileInfo => match left.strip_prefix("{}") {
                 Some(behind) => *left = behind,
                 None => row.file_info = decode::<Option<FileInfo>>(left)?.unwrap_or_default(),
@@ -281,11 +285,12 @@ fn decode<T: DeserializeOwned>(left: &mut &str) -> Option<T> {
 }
 
 /// Passes a string or `null`, which is `None`.
-fn text<'a>(left: &mut &'a str) -> Option<Option<Cow<'a, str>>> {
-    match plain_text(left) {
-        Some(text) => Some(Some(Cow::Borrowed(text))),
-        None => Some(decode::<Option<String>>(left)?.map(Cow::Owned)),
+fn text<'a>(left: &mut &'a str) -> Result<Option<Cow<'a, str>>, Unreadable> {
+    if let Some(text) = plain_text(left) {
+        return Ok(Some(Cow::Borrowed(text)));
     }
+    let text = decode::<Option<String>>(left).ok_or(Unreadable)?;
+    Ok(text.map(Cow::Owned))
 }
 
 /// Passes a string that has no escapes.
@@ -458,12 +463,12 @@ mod tests {
 
     /// What most rows of a listing are like.
     fn usual() -> Vec<(&'static str, &'static str)> {
-        let is_usual = |name: &&str| !matches!(*name, "new" | "");
+        let is_usual = |name: &str| !matches!(name, "new" | "");
         let mut members: Vec<_> = MEMBERS
             .iter()
             .map(|(name, values)| (*name, values[0]))
             .collect();
-        members.retain(|(name, _)| is_usual(&name));
+        members.retain(|(name, _)| is_usual(name));
         members.dedup_by_key(|(name, _)| *name);
         members
     }
