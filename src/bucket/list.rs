@@ -160,7 +160,8 @@ impl Bucket {
     ///
     /// # Errors
     /// This call sends nothing. The entries can be [`Error::NotAllowed`] if the key lacks `listFiles` or is
-    /// restricted to other names, [`Error::BucketNotFound`], or the errors of any call.
+    /// restricted to other names, [`Error::BucketNotFound`], or the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn ls(&self, folder: &str) -> Result<Ls> {
         self.ls_with(folder, &LsOptions::default())
     }
@@ -186,8 +187,8 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for a page size outside 1 to 10,000 and for a pattern without `recursive`;
-    /// nothing is sent. The entries can be [`Error::NotAllowed`] if the key lacks `listFiles` or is
-    /// restricted to other names, [`Error::BucketNotFound`], or the errors of any call.
+    /// nothing is sent. The entries can be [`Error::NotAllowed`] if the key lacks `listFiles` or is restricted
+    /// to other names, [`Error::BucketNotFound`], or the [errors of any call](crate::Error#errors-of-any-call).
     pub fn ls_with(&self, folder: &str, options: &LsOptions) -> Result<Ls> {
         Ok(Ls(self.pages(folder, options)?))
     }
@@ -261,8 +262,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// This call sends nothing. The versions can be [`Error::NotAllowed`] if the key lacks `listFiles` or
-    /// is restricted to other names, [`Error::BucketNotFound`], or the errors of any call.
+    /// This call sends nothing. The versions can be [`Error::NotAllowed`] if the key lacks `listFiles` or is
+    /// restricted to other names, [`Error::BucketNotFound`], or the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn list_file_versions(&self, file_name: &str) -> Result<FileVersions> {
         Ok(FileVersions(self.versions_of(file_name, 100)))
     }
@@ -289,8 +291,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] if the key may not list files of this name; [`Error::BucketNotFound`]; the
-    /// errors of any call.
+    /// [`Error::NotAllowed`] if the key may not list files of this name; [`Error::BucketNotFound`]; the [errors
+    /// of any call](crate::Error#errors-of-any-call).
     pub fn exists(&self, file_name: &str) -> Result<bool> {
         let mut latest = FilePages::latest_of_one_file(self, file_name);
         Ok(latest.next().transpose()?.is_some())

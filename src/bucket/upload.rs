@@ -87,14 +87,14 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// may not write files of this name, or lacks `writeFileRetentions` or `writeFileLegalHolds` for a
-    /// lock that the options set; [`Error::Service`](crate::Error::Service) with the code
-    /// `bucket_missing_file_lock` for a lock in a bucket without object lock;
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
-    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an unfinished large
-    /// file is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write
+    /// files of this name, or lacks `writeFileRetentions` or `writeFileLegalHolds` for a lock that the options
+    /// set; [`Error::Service`](crate::Error::Service) with the code `bucket_missing_file_lock` for a lock in a
+    /// bucket without object lock; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is
+    /// gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). If an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) also if the unfinished file that
     /// [`resume`](UploadOptions::resume) names does not match the content.
     pub fn upload_bytes_with(
@@ -121,11 +121,11 @@ impl Bucket {
     /// [`Error::LocalFile`](crate::Error::LocalFile) if the local file cannot be read;
     /// [`Error::SourceChanged`](crate::Error::SourceChanged) if it changes during the upload;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
-    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
-    /// unfinished large file is left, the error is inside
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write
+    /// files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). If an unfinished large file is left, the error is inside
     /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_local_file(&self, path: impl AsRef<Path>, file_name: &str) -> Result<Uploaded> {
         self.upload_local_file_with(path, file_name, &UploadOptions::default())
@@ -150,13 +150,12 @@ impl Bucket {
     /// # Errors
     /// [`Error::LocalFile`](crate::Error::LocalFile) if the local file cannot be read;
     /// [`Error::SourceChanged`](crate::Error::SourceChanged) if it changes during the upload, beyond what
-    /// [`may_grow`](UploadOptions::may_grow) allows;
-    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
-    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
-    /// unfinished large file is left, the error is inside
+    /// [`may_grow`](UploadOptions::may_grow) allows; [`Error::InvalidFileName`](crate::Error::InvalidFileName)
+    /// and [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
+    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not
+    /// write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). If an unfinished large file is left, the error is inside
     /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) also if the unfinished file that
     /// [`resume`](UploadOptions::resume) names does not match the content.
@@ -189,11 +188,11 @@ impl Bucket {
     /// [`Error::SourceChanged`](crate::Error::SourceChanged) if the reader ends early;
     /// [`Error::Stream`](crate::Error::Stream) if it fails;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
-    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
-    /// unfinished large file is left, the error is inside
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write
+    /// files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). If an unfinished large file is left, the error is inside
     /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_reader(
         &self,
@@ -210,13 +209,14 @@ impl Bucket {
     /// [`Error::SourceChanged`](crate::Error::SourceChanged) if the reader ends early;
     /// [`Error::Stream`](crate::Error::Stream) if it fails;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse, and for [`UploadOptions::resume`], because a reader cannot
-    /// be compared with what is stored, and for a part size beyond the memory limit;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse, and for [`UploadOptions::resume`], because a reader cannot be compared
+    /// with what is stored, and for a part size beyond the memory limit;
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write files of this name;
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
-    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an unfinished large
-    /// file is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). If an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_reader_with(
         &self,
         mut reader: impl Read,
@@ -258,13 +258,13 @@ impl Bucket {
     /// # Errors
     /// [`Error::Stream`](crate::Error::Stream) if the reader fails;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
-    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call.
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) also ends a stream with more bytes than fit
-    /// into 10,000 parts. If an unfinished large file is left, the error is inside
-    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write
+    /// files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). [`Error::InvalidInput`](crate::Error::InvalidInput) also ends a
+    /// stream with more bytes than fit into 10,000 parts. If an unfinished large file is left, the error is
+    /// inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_stream(&self, reader: impl Read, file_name: &str) -> Result<Uploaded> {
         self.upload_stream_with(reader, file_name, &UploadOptions::default())
     }
@@ -275,15 +275,15 @@ impl Bucket {
     /// # Errors
     /// [`Error::Stream`](crate::Error::Stream) if the reader fails;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse, and for [`UploadOptions::resume`], because a reader cannot
-    /// be compared with what is stored, and for a part size beyond the memory limit;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse, and for [`UploadOptions::resume`], because a reader cannot be compared
+    /// with what is stored, and for a part size beyond the memory limit;
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write files of this name;
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
-    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call.
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) also ends a stream with more bytes than fit
-    /// into 10,000 parts. If an unfinished large file is left, the error is inside
-    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). [`Error::InvalidInput`](crate::Error::InvalidInput) also ends a
+    /// stream with more bytes than fit into 10,000 parts. If an unfinished large file is left, the error is
+    /// inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_stream_with(
         &self,
         mut reader: impl Read,

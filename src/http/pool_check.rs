@@ -202,14 +202,17 @@ mod tests {
 
     #[test]
     fn a_connection_that_was_used_is_looked_at_again() {
-        let mut seen = seen(&Clock::manual());
         let timeout = NextTimeout {
             after: time::Duration::NotHappening,
             reason: ureq::Timeout::SendRequest,
             per_read: None,
             per_write: None,
         };
-        seen.transmit_output(0, timeout).unwrap();
-        assert!(!seen.is_open());
+        let mut sent = seen(&Clock::manual());
+        sent.transmit_output(0, timeout).unwrap();
+        assert!(!sent.is_open());
+        let mut received = seen(&Clock::manual());
+        received.await_input(timeout).unwrap();
+        assert!(!received.is_open());
     }
 }

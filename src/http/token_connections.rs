@@ -222,4 +222,23 @@ mod tests {
         let late = connections.of(&CancelToken::new(), new_agents).unwrap();
         assert!(!work(&late), "nothing is made that stays open");
     }
+
+    #[test]
+    fn broken_connections_are_not_kept_and_others_no_further_than_the_limit() {
+        let connections = Arc::new(TokenConnections::new(1));
+        let tokens = [(); 3].map(|()| CancelToken::new());
+        for token in &tokens {
+            connections.of(token, new_agents).unwrap();
+        }
+        let [broken, one, other] = tokens;
+        broken.cancel();
+        drop(broken);
+        assert!(connections.state.lock().spare.is_empty());
+        drop((one, other));
+        assert_eq!(connections.state.lock().spare.len(), 1);
+        assert!(connections.state.lock().in_use.is_empty());
+        let make = || panic!("there are spare ones");
+        let agents = connections.of(&CancelToken::new(), make).unwrap();
+        assert!(work(&agents));
+    }
 }

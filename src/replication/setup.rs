@@ -44,11 +44,11 @@ pub struct Replication {
 /// with [`Bucket::modify`].
 ///
 /// # Errors
-/// [`Error::InvalidInput`] if the two are one bucket, if there are two other rules already, if a key may
-/// not read the configuration that is there, or if the source's key cannot do its work and rules to other
-/// buckets depend on it; [`Error::Conflict`] if somebody else keeps changing the settings;
-/// [`Error::NotAllowed`]; the errors of any call. After an error, a key may exist or the destination may
-/// accept the source's key; the call can be repeated, and uses what exists.
+/// [`Error::InvalidInput`] if the two are one bucket, if there are two other rules already, if a key may not
+/// read the configuration that is there, or if the source's key cannot do its work and rules to other buckets
+/// depend on it; [`Error::Conflict`] if somebody else keeps changing the settings; [`Error::NotAllowed`]; the
+/// [errors of any call](crate::Error#errors-of-any-call). After an error, a key may exist or the destination
+/// may accept the source's key; the call can be repeated, and uses what exists.
 pub fn set_up(source: &Bucket, destination: &Bucket) -> Result<Replication> {
     set_up_with(source, destination, &SetupOptions::default())
 }
@@ -80,11 +80,11 @@ pub fn set_up(source: &Bucket, destination: &Bucket) -> Result<Replication> {
 /// ```
 ///
 /// # Errors
-/// [`Error::InvalidInput`] if the two are one bucket, if a rule of the given name leads elsewhere, if
-/// there are two other rules already, if a key may not read the configuration that is there, or if
-/// the source's key cannot do its work and rules to other buckets depend on it;
-/// [`Error::Conflict`] if somebody else changes the settings of a bucket at the same time, again and again;
-/// [`Error::NotAllowed`]; the errors of any call.
+/// [`Error::InvalidInput`] if the two are one bucket, if a rule of the given name leads elsewhere, if there are
+/// two other rules already, if a key may not read the configuration that is there, or if the source's key
+/// cannot do its work and rules to other buckets depend on it; [`Error::Conflict`] if somebody else changes the
+/// settings of a bucket at the same time, again and again; [`Error::NotAllowed`]; the [errors of any
+/// call](crate::Error#errors-of-any-call).
 ///
 /// # Consequences
 /// After an error some of it may have been done: a key may exist, or the destination may accept the source's

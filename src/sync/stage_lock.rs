@@ -24,9 +24,9 @@ use std::path::Path;
 use std::thread;
 
 /// How often a run asks for its lock. A scan holds the directory for the time of one removal.
-const TRIES_OF_RUN: u32 = 10_000;
+const TRIES_OF_RUN: u32 = 100;
 /// How often a scan asks for each of its locks, which another scan may hold for so short a time.
-const TRIES_OF_SCAN: u32 = 1000;
+const TRIES_OF_SCAN: u32 = 10;
 
 /// Locks a destination directory for a run whose files wait for their places there. `None` if that is not
 /// possible; another program that holds the directory then keeps scans from removing anything, too.

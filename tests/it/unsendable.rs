@@ -87,7 +87,8 @@ fn an_upload_url_that_cannot_be_called_is_the_services_mistake_and_asked_for_onc
         let url = json["uploadUrl"].as_str().unwrap().to_owned();
         json["uploadUrl"] = format!("{url}/two words").into();
     };
-    for edit in [odd_token as fn(&mut Value), odd_url] {
+    let odd_port = |json: &mut Value| json["uploadUrl"] = "http://127.0.0.1:99999/x".into();
+    for edit in [odd_token as fn(&mut Value), odd_url, odd_port] {
         for (operation, length) in [
             (Operation::GetUploadUrl, 10),
             (Operation::GetUploadPartUrl, 3000),

@@ -272,9 +272,10 @@ impl RemoteFile {
     /// changed, so several threads can read through one handle at the same time.
     ///
     /// # Errors
-    /// An [`Error`] inside the `io::Error`, which `io::Error::downcast` extracts: [`Error::FileNotFound`]
-    /// if the version was deleted, [`Error::Truncated`] or [`Error::Connection`] if the bytes could not
-    /// be had after all attempts, [`Error::NotAllowed`], [`Error::Cancelled`], or the errors of any call.
+    /// An [`Error`] inside the `io::Error`, which `io::Error::downcast` extracts: [`Error::FileNotFound`] if
+    /// the version was deleted, [`Error::Truncated`] or [`Error::Connection`] if the bytes could not be had
+    /// after all attempts, [`Error::NotAllowed`], [`Error::Cancelled`], or the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         Ok(self.reading.read_at(buffer, offset, None)?)
     }
@@ -283,9 +284,9 @@ impl RemoteFile {
     ///
     /// # Errors
     /// `UnexpectedEof` if the file ends before that; otherwise an [`Error`] inside the `io::Error`, which
-    /// `io::Error::downcast` extracts: [`Error::FileNotFound`] if the version was deleted,
-    /// [`Error::Truncated`] or [`Error::Connection`] if the bytes could not be had after all attempts, or
-    /// the errors of any call.
+    /// `io::Error::downcast` extracts: [`Error::FileNotFound`] if the version was deleted, [`Error::Truncated`]
+    /// or [`Error::Connection`] if the bytes could not be had after all attempts, or the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !buffer.is_empty() {
             let read = self.read_at(buffer, offset)?;
