@@ -143,6 +143,43 @@ fn empty_and_large_bodies_arrive_as_they_are() {
     }
 }
 
+/// The others of the pool may be as old as the one that failed.
+#[test]
+fn after_a_failure_another_url_is_asked_for_although_the_pool_has_one() {
+    let world = World::new();
+    // An upload while another one is being sent, so that the pool has two URLs afterwards.
+    let (clock, bucket) = (world.clock.clone(), world.bucket.clone());
+    let has_begun = std::sync::atomic::AtomicBool::new(false);
+    let inner = move |progress: &TransferProgress| {
+        clock.advance(Duration::from_secs(1));
+        if progress.bytes > 0 && !has_begun.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            bucket.upload_bytes(b"inner", "inner").unwrap();
+        }
+    };
+    let options = UploadOptions::new().progress(inner);
+    let outer = world
+        .bucket
+        .upload_bytes_with(&noise(200_000), "outer", &options);
+    outer.unwrap();
+    let asked = world.count(Operation::GetUploadUrl);
+    let pooled: std::collections::BTreeSet<_> = upload_urls(&world).into_iter().collect();
+    world.inject(Fault::on(Operation::UploadFile).status(503, "service_unavailable", ""));
+    world.service.log().clear();
+    world.bucket.upload_bytes(b"2", "x").unwrap();
+    let [first, second] = &upload_urls(&world)[..] else {
+        panic!("two attempts")
+    };
+    assert!(pooled.contains(first), "it came from the pool");
+    assert!(
+        !pooled.contains(second),
+        "it was asked for after the failure"
+    );
+    assert_eq!(
+        (asked, pooled.len(), world.count(Operation::GetUploadUrl)),
+        (2, 2, 1)
+    );
+}
+
 #[test]
 fn four_failures_in_a_row_end_in_success_on_the_fifth_url() {
     let world = World::new();
