@@ -46,6 +46,7 @@
 
 mod agents;
 pub(crate) mod body;
+mod checked_url;
 pub(crate) mod config;
 mod connector;
 mod dns_cache;
@@ -61,6 +62,7 @@ mod pool_check;
 mod proxy;
 mod retry_after;
 mod service_clock;
+mod socket;
 mod token_connections;
 
 use std::io::Read;
@@ -82,13 +84,14 @@ use crate::error::service::Subject;
 use crate::error::{Error, Result};
 use crate::http::agents::{AgentSettings, Agents};
 use crate::http::body::ResponseBody;
+use crate::http::checked_url::CheckedUrl;
 use crate::http::config::HttpConfig;
 use crate::http::connector::Shared;
 use crate::http::dns_cache::DnsCache;
 use crate::http::exchange::{Answer, Exchanged, Message};
 use crate::http::expect_continue::Expectations;
 use crate::http::headers::Headers;
-use crate::http::known_urls::{CheckedUrl, KnownUrls};
+use crate::http::known_urls::KnownUrls;
 use crate::http::pool_check::Shortage;
 use crate::http::service_clock::ServiceClock;
 use crate::http::token_connections::TokenConnections;

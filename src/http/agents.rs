@@ -34,9 +34,9 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy};
 
 use crate::error::{Error, Result};
+use crate::http::checked_url::CheckedUrl;
 use crate::http::config::{HttpConfig, ProxyChoice};
 use crate::http::connector::Shared;
-use crate::http::known_urls::CheckedUrl;
 use crate::http::proxy::Proxies;
 
 /// What all pools of a `B2Api` are made from. Created once, because reading root certificates and

@@ -24,8 +24,8 @@
 use ureq::http::Uri;
 
 use crate::error::{Error, Result};
+use crate::http::checked_url::CheckedUrl;
 use crate::http::config::HttpConfig;
-use crate::http::known_urls::CheckedUrl;
 use crate::model::operation::Operation;
 use crate::model::realm::{Realm, host_of, is_loopback};
 

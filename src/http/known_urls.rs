@@ -18,43 +18,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use ureq::http::Uri;
 
 use crate::error::Result;
+use crate::http::checked_url::CheckedUrl;
 use crate::http::config::HttpConfig;
 use crate::http::guard;
 use crate::model::operation::Operation;
-use crate::model::realm::{Realm, is_loopback};
+use crate::model::realm::Realm;
 
 /// The largest number of URLs that are remembered.
 const MOST: usize = 1000;
-
-/// A URL to which a realm's credentials may be sent. It has no `Debug`, because an upload URL is as good
-/// as a password.
-pub(super) struct CheckedUrl {
-    /// The URL as the HTTP library takes it.
-    pub(super) uri: Uri,
-    /// The host, without brackets.
-    pub(super) host: Box<str>,
-    /// Whether the host can only be this machine.
-    pub(super) is_loopback: bool,
-}
-
-impl CheckedUrl {
-    /// Notes what is known of a URL with this host.
-    pub(super) fn new(uri: Uri, host: &str) -> Self {
-        Self {
-            uri,
-            host: host.into(),
-            is_loopback: is_loopback(host),
-        }
-    }
-
-    /// Whether the URL is `https`.
-    pub(super) fn is_https(&self) -> bool {
-        self.uri.scheme_str() == Some("https")
-    }
-}
 
 /// The URLs that were checked. All threads of a `B2Api` share them.
 #[derive(Default)]

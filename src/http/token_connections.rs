@@ -161,10 +161,10 @@ mod tests {
     use crate::control::clock::Clock;
     use crate::error::Result;
     use crate::http::agents::{AgentSettings, Agents};
+    use crate::http::checked_url::CheckedUrl;
     use crate::http::config::HttpConfig;
     use crate::http::connector::Shared;
     use crate::http::dns_cache::DnsCache;
-    use crate::http::known_urls::CheckedUrl;
 
     fn new_agents() -> Result<Agents> {
         let config = HttpConfig::default();
