@@ -46,6 +46,7 @@
 
 mod agents;
 pub(crate) mod body;
+mod checked_url;
 pub(crate) mod config;
 mod connector;
 mod dns_cache;
@@ -54,14 +55,16 @@ mod error;
 mod exchange;
 mod expect_continue;
 mod guard;
+pub(crate) mod headers;
 mod joined_writes;
+mod known_urls;
 mod pool_check;
 mod proxy;
 mod retry_after;
 mod service_clock;
+mod socket;
 mod token_connections;
 
-use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -69,7 +72,8 @@ use std::time::SystemTime;
 use ureq::Agent;
 use ureq::http as types;
 
-pub(crate) use ureq::http::{HeaderMap, Method};
+pub(crate) use ureq::http::header;
+pub(crate) use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
@@ -80,11 +84,14 @@ use crate::error::service::Subject;
 use crate::error::{Error, Result};
 use crate::http::agents::{AgentSettings, Agents};
 use crate::http::body::ResponseBody;
+use crate::http::checked_url::CheckedUrl;
 use crate::http::config::HttpConfig;
 use crate::http::connector::Shared;
 use crate::http::dns_cache::DnsCache;
 use crate::http::exchange::{Answer, Exchanged, Message};
 use crate::http::expect_continue::Expectations;
+use crate::http::headers::Headers;
+use crate::http::known_urls::KnownUrls;
 use crate::http::pool_check::Shortage;
 use crate::http::service_clock::ServiceClock;
 use crate::http::token_connections::TokenConnections;
@@ -117,8 +124,8 @@ pub(crate) struct Request<'a> {
     pub(crate) realm: &'a Realm,
     /// The value of the `Authorization` header. It never appears in an error or a log.
     pub(crate) authorization: &'a str,
-    /// Further headers, whose values are already encoded.
-    pub(crate) headers: Vec<(Cow<'a, str>, String)>,
+    /// Further headers.
+    pub(crate) headers: Headers,
     /// What is sent after the headers.
     pub(crate) body: RequestBody<'a>,
     /// What the request is about, for the error that a refusal becomes.
@@ -140,7 +147,7 @@ pub(crate) struct Response {
 
 impl Response {
     /// The value of a header, if it is there and is text.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
@@ -199,6 +206,8 @@ struct Inner {
     agent_settings: Arc<AgentSettings>,
     /// The connections of calls that run under no token.
     agents: Agents,
+    /// The URLs that were checked.
+    known_urls: KnownUrls,
     /// Measures how long requests take and how old addresses are. A test can move it.
     clock: Clock,
     /// Counts what is sent, by endpoint, and holds the budgets.
@@ -228,6 +237,7 @@ impl Http {
             agents: Agents::new(&config, &agent_settings),
             token_connections: Arc::new(TokenConnections::new(config.connections)),
             agent_settings,
+            known_urls: KnownUrls::default(),
             config,
             clock,
             request_counter: RequestCounter::default(),
@@ -300,7 +310,9 @@ impl Http {
     /// The error is `UnexpectedReply` and names `operation`; nothing is sent. A caller uses this
     /// before it keeps a URL, so that one that could not be called never enters a store.
     pub(crate) fn check_url(&self, realm: &Realm, url: &str, operation: Operation) -> Result<()> {
-        guard::check(realm, url, &self.0.config, operation).map(|_| ())
+        let config = &self.0.config;
+        let checked = self.0.known_urls.check(realm, url, config, operation);
+        checked.map(|_| ())
     }
 
     /// Fails if HTTP cannot carry a token that the service named.
@@ -308,12 +320,13 @@ impl Http {
     /// The error is `UnexpectedReply` and names `operation`. A caller uses this before it keeps a
     /// token, because sending one that cannot be sent is `InvalidInput`, which blames the caller.
     pub(crate) fn check_token(token: &str, operation: Operation) -> Result<()> {
-        header("Authorization", token)
-            .map(|_| ())
-            .map_err(|_| Error::UnexpectedReply {
+        match HeaderValue::from_str(token) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::UnexpectedReply {
                 operation,
                 source: "its token contains characters that HTTP does not allow".into(),
-            })
+            }),
+        }
     }
 
     /// Closes every connection for good. Calls that are running fail with `Cancelled`, and so does
@@ -346,23 +359,26 @@ impl Http {
         }
         let Request {
             operation,
+            method,
             url,
             realm,
             authorization,
+            headers,
+            body,
             subject,
-            ..
         } = request;
-        let (host, uri) = guard::check(realm, url, &self.0.config, operation)?;
-        let head = self.head(&request, uri)?;
-        let agent = self.agent_for(url, host, control)?;
+        let checked = self.checked(realm, url, &method, operation)?;
+        let head = self.head(method, &checked, authorization, headers)?;
+        let agent = self.agent_for(&checked, control)?;
         self.0.request_counter.count(operation)?;
+        let host = &*checked.host;
         let message = Message {
             operation,
             host,
             agent,
             head,
         };
-        let exchanged = self.exchange(message, request.body, control);
+        let exchanged = self.exchange(message, body, control);
         let response = self.receive(exchanged, operation, host, control)?;
         match response.status {
             200..=299 => Ok(response),
@@ -379,22 +395,39 @@ impl Http {
         }
     }
 
-    /// The method, the URL and the headers of a request. Fails with `InvalidInput` if HTTP cannot
-    /// carry one of the headers.
-    fn head(&self, request: &Request<'_>, uri: types::Uri) -> Result<types::Request<()>> {
-        let mut head = types::Request::new(());
-        *head.method_mut() = request.method.clone();
-        *head.uri_mut() = uri;
-        head.headers_mut().reserve(USUAL_HEADERS);
-        let authorization = ("Authorization", request.authorization);
-        let own = request.headers.iter();
-        let own = own.map(|(name, value)| (&**name, value.as_str()));
-        let mode = self.0.config.test_mode.map(|mode| mode.header());
-        let mode = mode.map(|mode| ("X-Bz-Test-Mode", mode));
-        for (name, value) in [authorization].into_iter().chain(own).chain(mode) {
-            let (name, value) = header(name, value)?;
-            head.headers_mut().append(name, value);
+    /// Checks the URL of a request. Those of POST requests are used again and again, and their checks are
+    /// remembered.
+    fn checked(
+        &self,
+        realm: &Realm,
+        url: &str,
+        method: &Method,
+        operation: Operation,
+    ) -> Result<Arc<CheckedUrl>> {
+        let config = &self.0.config;
+        match *method {
+            Method::POST => self.0.known_urls.check(realm, url, config, operation),
+            _ => guard::check(realm, url, config, operation).map(Arc::new),
         }
+    }
+
+    /// The method, the URL and the headers of a request. Fails with `InvalidInput` if HTTP cannot
+    /// carry the authorization.
+    fn head(
+        &self,
+        method: Method,
+        url: &CheckedUrl,
+        authorization: &str,
+        mut headers: Headers,
+    ) -> Result<types::Request<()>> {
+        headers.add(header::AUTHORIZATION, authorization)?;
+        if let Some(mode) = self.0.config.test_mode {
+            headers.add(TEST_MODE, mode.header())?;
+        }
+        let mut head = types::Request::new(());
+        *head.method_mut() = method;
+        *head.uri_mut() = url.uri.clone();
+        *head.headers_mut() = headers.into_map();
         Ok(head)
     }
 
@@ -427,6 +460,10 @@ impl Http {
         self.0
             .bandwidth
             .answered(&self.0.clock, is_content, is_refused);
+        // The first request is also one for a connection, and the check of a key takes its time.
+        if status < 300 && operation != Operation::AuthorizeAccount {
+            self.0.bandwidth.waited(exchanged.waited);
+        }
         self.note_date(response.headers());
         let (parts, body) = response.into_parts();
         let is_file = is_content && operation.only_reads();
@@ -448,14 +485,11 @@ impl Http {
 
     /// The connections for a URL: those of the call's token, so that cancelling it breaks no
     /// others, or the common ones.
-    fn agent_for(&self, url: &str, host: &str, control: &Control) -> Result<Agent> {
+    fn agent_for(&self, url: &CheckedUrl, control: &Control) -> Result<Agent> {
         let make = || Ok(Agents::new(&self.0.config, &self.0.agent_settings));
         match &control.cancel {
-            Some(token) => {
-                let agents = self.0.token_connections.of(token, make)?;
-                agents.for_url(url, host)
-            }
-            None => self.0.agents.for_url(url, host),
+            Some(token) => self.0.token_connections.of(token, make)?.for_url(url),
+            None => self.0.agents.for_url(url),
         }
     }
 
@@ -470,20 +504,8 @@ impl Http {
     }
 }
 
-/// How many headers a request may have, as a rule. There is room for so many from the start.
-const USUAL_HEADERS: usize = 16;
-
-/// A header of a request. The error names the header and never shows its value, which may be a
-/// token.
-fn header(name: &str, value: &str) -> Result<(types::HeaderName, types::HeaderValue)> {
-    let refused = |what: &str| {
-        let reason = format!("the {what} of {name:?} contains characters that HTTP does not allow");
-        Error::invalid_input("header", reason)
-    };
-    let name = name.parse().map_err(|_| refused("name"))?;
-    let value = value.parse().map_err(|_| refused("value"))?;
-    Ok((name, value))
-}
+/// The header that asks the service to fail, for tests of a program.
+const TEST_MODE: HeaderName = HeaderName::from_static("x-bz-test-mode");
 
 /// Whether requests of an operation carry the content of files, in either direction.
 const fn moves_content(operation: Operation) -> bool {

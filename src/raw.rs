@@ -68,7 +68,8 @@ use serde::de::DeserializeOwned;
 use crate::control::Control;
 use crate::error::service::Subject;
 use crate::error::{Error, Result};
-use crate::http::{Http, Method, Request, RequestBody, Response};
+use crate::http::headers::Headers;
+use crate::http::{HeaderValue, Http, Method, Request, RequestBody, Response, header};
 use crate::model::auth::AccountAuth;
 use crate::model::id::AccountId;
 use crate::model::operation::Operation;
@@ -102,7 +103,7 @@ pub use crate::wire::share::{DownloadAuthorizationRequest, DownloadAuthorization
 pub use crate::wire::upload::UploadUrlResponse;
 
 /// The content type of requests and answers.
-const JSON: &str = "application/json";
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The largest answer that is read, in bytes. A page of 10,000 versions with all their file info is
 /// far smaller.
@@ -228,6 +229,9 @@ impl<'a> Raw<'a> {
             "{}/b2api/v4/{operation}",
             self.auth.api_url.trim_end_matches('/')
         );
+        let mut headers = Headers::new();
+        headers.add(header::CONTENT_TYPE, JSON)?;
+        headers.add(header::ACCEPT, JSON)?;
         self.http.send(
             Request {
                 operation,
@@ -235,10 +239,7 @@ impl<'a> Raw<'a> {
                 url: &url,
                 realm: &self.realm,
                 authorization: self.auth.token.expose(),
-                headers: vec![
-                    ("Content-Type".into(), JSON.to_owned()),
-                    ("Accept".into(), JSON.to_owned()),
-                ],
+                headers,
                 body: RequestBody::Bytes(body),
                 subject,
             },

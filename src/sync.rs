@@ -93,6 +93,7 @@ mod saved;
 mod scan;
 mod source;
 mod spool;
+mod stage_lock;
 mod staged;
 mod step;
 mod steps;

@@ -159,6 +159,16 @@ fn compare_name(checked: &mut Checked, name: &str, reported: &Name, rows: &[File
     }
 }
 
+/// What is resident of a process, in KiB; 0 where the system does not say.
+pub(crate) fn resident_kib(process: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    resident.unwrap_or(0)
+}
+
 /// What the process holds.
 pub(crate) struct Usage {
     descriptors: usize,
@@ -170,15 +180,10 @@ impl Usage {
     /// Zeros where the system does not say.
     pub(crate) fn now() -> Self {
         let count = |path| fs::read_dir(path).map_or(0, Iterator::count);
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let resident = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.split_whitespace().next()?.parse().ok());
         Self {
             descriptors: count("/proc/self/fd"),
             threads: count("/proc/self/task"),
-            resident_kib: resident.unwrap_or(0),
+            resident_kib: resident_kib("self"),
         }
     }
 

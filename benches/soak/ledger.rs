@@ -84,6 +84,38 @@ impl Ledger {
         self
     }
 
+    /// The number of versions that it knows of, deleted ones too.
+    pub(crate) fn versions(&self) -> usize {
+        let of = |name: &Name| name.versions.len() + name.deleted.len();
+        self.names.values().map(of).sum()
+    }
+
+    /// The bytes that it has allocated, but for a few thousand of its maps.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = |texts: &Vec<String>| {
+            let own: usize = texts.iter().map(String::capacity).sum();
+            own + texts.capacity() * size_of::<String>()
+        };
+        let of_name = |(key, name): (&String, &Name)| {
+            let known = name.versions.iter();
+            let known: usize = known
+                .map(|known| known.id.capacity() + known.sha1.capacity())
+                .sum();
+            known
+                + name.versions.capacity() * size_of::<Known>()
+                + texts(&name.perhaps)
+                + texts(&name.deleted)
+                + key.capacity()
+                + size_of::<(String, Name)>()
+        };
+        let left: usize = self
+            .left
+            .iter()
+            .map(|id| id.capacity() + size_of_val(id))
+            .sum();
+        self.names.iter().map(of_name).sum::<usize>() + left + texts(&self.surprises)
+    }
+
     pub(crate) fn report(&self) -> String {
         let mut text = String::new();
         for (what, count) in &self.done {

@@ -12,6 +12,10 @@
 //! `mount -t tmpfs -o size=1m tmpfs DIR` made; the soak fills it and empties it again. Without it, no disk
 //! is filled, and the report says so. `--service-log` keeps one line for each request that the service
 //! got, with the fault that it met. The exit status is 0 if nothing was lost, doubled or leaked.
+//!
+//! Memory is counted after a quarter of the time and at the end, when no call runs: what the process has
+//! allocated, what of that the ledger holds, and what is left, which is the client's. The soak fails if that
+//! has grown by more than [`MOST_GROWTH`].
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -21,6 +25,7 @@
 mod check;
 mod disturb;
 mod ledger;
+mod memory;
 mod service;
 mod work;
 
@@ -32,13 +37,22 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use b2sdk::{B2Api, Bucket, BucketType, SqliteAccountInfo};
+use b2sdk::{B2Api, BucketType, SqliteAccountInfo};
 
 use check::Usage;
 use disturb::Disturber;
 use ledger::Ledger;
+use memory::Memory;
 use service::Service;
 use work::Worker;
+
+/// Counts what is allocated, by Rust code alone: SQLite has an allocator of its own.
+#[global_allocator]
+static HEAP: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
+
+/// The most bytes by which what the client holds may grow after the first quarter of the run. Idle connections
+/// come and go with the restarts of the service, and each has buffers of some 100 KiB.
+const MOST_GROWTH: usize = 4 << 20;
 
 /// What the command line asks for.
 struct Settings {
@@ -120,7 +134,16 @@ fn soak(settings: &Settings) -> Result<bool> {
     warm_up.run_once();
     let before = Usage::now();
 
-    let ledger = run(settings, &bucket, scratch.path(), &disturber)?.with(warm_up.into_ledger());
+    let workers = (0..settings.threads)
+        .map(|number| Worker::new(bucket.clone(), number, settings.seed, scratch.path()))
+        .collect::<Result<_>>()?;
+    let time = Duration::from_secs_f64(settings.minutes * 60.0);
+    let workers = run(time / 4, workers, &disturber)?;
+    let early = Memory::now(&workers, &service);
+    let workers = run(time - time / 4, workers, &disturber)?;
+    let late = Memory::now(&workers, &service);
+    let ledgers = workers.into_iter().map(Worker::into_ledger);
+    let ledger = ledgers.fold(warm_up.into_ledger(), Ledger::with);
     let restarts = service.restarts();
     // From here on the service behaves.
     service.restart(false)?;
@@ -137,7 +160,17 @@ fn soak(settings: &Settings) -> Result<bool> {
     );
     println!("{checked}");
     println!("before {before}; after {after}");
-    Ok(checked.is_clean() && after.is_no_more_than(&before) && !ledger.has_surprises())
+    println!("after a quarter: {early}");
+    println!("at the end: {late}");
+    let growth = late.client().saturating_sub(early.client());
+    println!(
+        "the client's part grew by {growth} bytes in {} versions; {MOST_GROWTH} are allowed",
+        late.versions() - early.versions()
+    );
+    Ok(checked.is_clean()
+        && after.is_no_more_than(&before)
+        && !ledger.has_surprises()
+        && growth <= MOST_GROWTH)
 }
 
 /// The client under test: its key comes from a provider, and its store lies on the small disk.
@@ -148,40 +181,33 @@ fn client(service: &Service, store_dir: &Path, disturber: &Disturber) -> Result<
     Ok(api)
 }
 
-/// Runs the workers and what disturbs them until the time is over.
-fn run(
-    settings: &Settings,
-    bucket: &Bucket,
-    scratch: &Path,
-    disturber: &Disturber,
-) -> Result<Ledger> {
-    let end = Instant::now() + Duration::from_secs_f64(settings.minutes * 60.0);
+/// Runs the workers and what disturbs them for a time, and returns the workers.
+fn run(time: Duration, workers: Vec<Worker>, disturber: &Disturber) -> Result<Vec<Worker>> {
+    let end = Instant::now() + time;
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..settings.threads)
-            .map(|number| {
-                let mut worker = Worker::new(bucket.clone(), number, settings.seed, scratch)?;
-                Ok(scope.spawn({
-                    let is_over = &is_over;
-                    move || {
-                        while !is_over.load(Ordering::Relaxed) {
-                            worker.run_once();
-                        }
-                        worker.into_ledger()
+        let is_over = &is_over;
+        let threads: Vec<_> = workers
+            .into_iter()
+            .map(|mut worker| {
+                scope.spawn(move || {
+                    while !is_over.load(Ordering::Relaxed) {
+                        worker.run_once();
                     }
-                }))
+                    worker
+                })
             })
-            .collect::<Result<_>>()?;
+            .collect();
         let disturbed = disturber.run_until(end);
         is_over.store(true, Ordering::Relaxed);
-        let mut ledger = Ledger::default();
-        for worker in workers {
-            let Ok(own) = worker.join() else {
+        let mut workers = Vec::new();
+        for thread in threads {
+            let Ok(worker) = thread.join() else {
                 bail!("a worker panicked");
             };
-            ledger = ledger.with(own);
+            workers.push(worker);
         }
         disturbed?;
-        Ok(ledger)
+        Ok(workers)
     })
 }

@@ -64,6 +64,11 @@ impl Service {
         Ok(())
     }
 
+    /// What is resident of its process, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        crate::check::resident_kib(&self.child.lock().id().to_string())
+    }
+
     pub(crate) fn restarts(&self) -> u64 {
         self.restarts.load(Ordering::Relaxed)
     }

@@ -33,6 +33,10 @@ impl Worker {
         })
     }
 
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     pub(crate) fn into_ledger(self) -> Ledger {
         self.ledger
     }

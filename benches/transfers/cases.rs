@@ -3,7 +3,7 @@
 use crate::peers::Contestant;
 use crate::relay::{self, Network};
 use crate::sizes::Sizes;
-use crate::task::{self, Direction, Store, Task};
+use crate::task::{self, Direction, Listing, Store, Task};
 
 /// One table.
 pub(crate) struct Case {
@@ -284,20 +284,18 @@ fn rows_by_workers(task: impl Fn(usize) -> Task) -> Vec<Row> {
 /// Listings of many names, without TLS, on loopback and with latency.
 fn listings(sizes: &Sizes) -> Vec<Case> {
     let names = sizes.names;
-    let task = |page, is_ahead| Task::List {
-        names,
-        page,
-        is_ahead,
-    };
+    let task = |page, how| Task::List { names, page, how };
     let listing = |page: usize| {
-        let mut rows = rows(task(page, false));
+        let mut rows = rows(task(page, Listing::OnDemand));
         let ahead = "this crate, read_ahead".to_owned();
-        rows.insert(1, (ahead, Contestant::Ours, task(page, true)));
+        rows.insert(1, (ahead, Contestant::Ours, task(page, Listing::Ahead)));
+        let all = "floor, all members".to_owned();
+        rows.insert(3, (all, Contestant::Floor, task(page, Listing::AllMembers)));
         if page == LARGEST_PAGE {
             // rclone's pages have 1,000 rows.
             rows.pop();
             let name = "this crate, pages that grow";
-            rows.push((name.into(), Contestant::Ours, task(0, false)));
+            rows.push((name.into(), Contestant::Ours, task(0, Listing::OnDemand)));
         }
         rows
     };

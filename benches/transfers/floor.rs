@@ -1,8 +1,10 @@
 //! The floor: a bare blocking program that only moves and hashes the same bytes over as many
 //! connections, and hashes them as often. It authorizes nobody, starts and finishes no large file,
-//! retries nothing, and sends nothing but the requests that carry content. Of a listing it decodes the names alone.
+//! retries nothing, and sends nothing but the requests that carry content. Of a listing it decodes the names alone,
+//! or all members where that is asked for.
 
-use std::borrow::Cow;
+mod listing;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt as _;
@@ -11,12 +13,11 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha1::{Digest as _, Sha1};
 
 use crate::ours::each;
-use crate::server::{BUCKET, LISTED, large_name, small_folder, small_name};
+use crate::server::{BUCKET, large_name, small_folder, small_name};
 use crate::task::{Direction, Task};
 use crate::tls::Stream;
 
@@ -66,7 +67,7 @@ pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
             };
             download_large(realm, directory, (*workers, *length, part))
         }
-        Task::List { names, page, .. } => list(realm, *names, *page),
+        Task::List { names, page, how } => listing::list(realm, *names, *page, *how),
         Task::Small {
             direction,
             files,
@@ -104,43 +105,6 @@ pub(crate) fn hash(file: &File, length: u64) -> Result<String> {
         Ok(())
     })?;
     Ok(hex::encode(hasher.finalize()))
-}
-
-/// A page of a listing, as far as the floor decodes it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Page<'a> {
-    #[serde(borrow)]
-    files: Vec<Row<'a>>,
-    next_file_name: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Row<'a> {
-    #[serde(borrow, rename = "fileName")]
-    name: Cow<'a, str>,
-}
-
-fn list(realm: &str, names: usize, page: usize) -> Result<()> {
-    let mut client = Client::connect(realm)?;
-    let (mut listed, mut start) = (0, None);
-    loop {
-        let request = json!({
-            "bucketId": "b",
-            "prefix": LISTED,
-            "startFileName": start,
-            "maxFileCount": page,
-        });
-        let answer = client.call("b2_list_file_names", &request)?;
-        let page: Page<'_> = serde_json::from_slice(&answer)?;
-        let wanted = page.files.iter().filter(|row| row.name.starts_with(LISTED));
-        listed += wanted.count();
-        start = page.next_file_name;
-        if start.is_none() {
-            ensure!(listed == names, "{listed} names");
-            return Ok(());
-        }
-    }
 }
 
 /// Ranges side by side, each written where it belongs; one more thread hashes what is complete.

@@ -13,7 +13,7 @@ use b2sdk::{
 };
 
 use crate::server::{BUCKET, KEY, KEY_ID, LISTED, large_name, small_folder, small_name};
-use crate::task::{self, Direction, Store, Task};
+use crate::task::{self, Direction, Listing, Store, Task};
 use crate::tls;
 
 pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
@@ -32,13 +32,9 @@ pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
                 Direction::Down => download_large(&bucket, directory, sizes),
             }
         }
-        Task::List {
-            names,
-            page,
-            is_ahead,
-        } => {
+        Task::List { names, page, how } => {
             let bucket = bucket(InMemoryAccountInfo::new(), realm, 1)?;
-            list(&bucket, *names, *page, *is_ahead)
+            list(&bucket, *names, *page, *how)
         }
         Task::Small {
             direction,
@@ -130,8 +126,10 @@ fn many(bucket: &Bucket, directory: &Path, direction: Direction, files: usize) -
     Ok(())
 }
 
-fn list(bucket: &Bucket, names: usize, page: usize, is_ahead: bool) -> Result<()> {
-    let mut options = LsOptions::new().recursive(true).read_ahead(is_ahead);
+fn list(bucket: &Bucket, names: usize, page: usize, how: Listing) -> Result<()> {
+    let mut options = LsOptions::new()
+        .recursive(true)
+        .read_ahead(how == Listing::Ahead);
     if page > 0 {
         options = options.page_size(u32::try_from(page)?);
     }

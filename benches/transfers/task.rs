@@ -30,6 +30,24 @@ pub(crate) enum Store {
     Unflushed,
 }
 
+/// How a listing is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    OnDemand,
+    /// The next page is fetched while one is read.
+    Ahead,
+    /// The floor decodes all members of each row, not only the name.
+    AllMembers,
+}
+
+impl Listing {
+    const ALL: [(Self, &str); 3] = [
+        (Self::OnDemand, "on_demand"),
+        (Self::Ahead, "ahead"),
+        (Self::AllMembers, "all_members"),
+    ];
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Task {
     /// One large file.
@@ -60,8 +78,7 @@ pub(crate) enum Task {
     List {
         names: usize,
         page: usize,
-        /// Whether the next page is fetched while one is read.
-        is_ahead: bool,
+        how: Listing,
     },
     /// One small upload.
     Start,
@@ -99,11 +116,11 @@ impl fmt::Display for Task {
                 };
                 write!(f, "small:{}:{files}:{threads}:{store}", direction.name())
             }
-            Self::List {
-                names,
-                page,
-                is_ahead,
-            } => write!(f, "list:{names}:{page}:{is_ahead}"),
+            Self::List { names, page, how } => {
+                let word = Listing::ALL.iter().find(|(other, _)| other == how);
+                let word = word.map_or("", |(_, word)| word);
+                write!(f, "list:{names}:{page}:{word}")
+            }
             Self::Start => f.write_str("start"),
         }
     }
@@ -141,10 +158,13 @@ impl std::str::FromStr for Task {
                     _ => Store::Sqlite,
                 },
             },
-            ["list", names, page, is_ahead] => Self::List {
+            ["list", names, page, how] => Self::List {
                 names: names.parse()?,
                 page: page.parse()?,
-                is_ahead: is_ahead.parse().context("true or false")?,
+                how: Listing::ALL
+                    .iter()
+                    .find_map(|(listing, word)| (word == how).then_some(*listing))
+                    .context("how to list")?,
             },
             ["start"] => Self::Start,
             _ => bail!("unknown task {text}"),

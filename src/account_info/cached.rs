@@ -90,6 +90,8 @@ pub struct Cached<S: AccountInfo> {
     /// The process that created this. A forked process must not use the URLs that its parent has in
     /// memory.
     process: u32,
+    /// Whether the owner sees to it that no forked process calls this. Looking takes a system call.
+    is_guarded: bool,
 }
 
 /// What the store held, and when it was read, by the clock's `elapsed`. That the store held nothing
@@ -140,8 +142,16 @@ impl<S: AccountInfo> Cached<S> {
             read: RwLock::default(),
             names: Mutex::default(),
             process: std::process::id(),
+            is_guarded: false,
             store,
         }
+    }
+
+    /// Leaves it to the owner to notice a fork: it must not let a forked process call this.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn guarded_by_owner(mut self) -> Self {
+        self.is_guarded = true;
+        self
     }
 
     /// Returns the store behind the memory, such as to ask it for something that only this kind of
@@ -155,6 +165,11 @@ impl<S: AccountInfo> Cached<S> {
     /// Whether this is another process than the one that created the memory.
     fn is_forked(&self) -> bool {
         self.process != std::process::id()
+    }
+
+    /// Whether a call comes from another process than the one that created the memory.
+    fn is_called_forked(&self) -> bool {
+        !self.is_guarded && self.is_forked()
     }
 
     /// Remembers an authorization that was read or saved, unless nothing is to be remembered.
@@ -226,7 +241,7 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         if let Some(read) = &*self.read.read()
             && self.clock.elapsed().saturating_sub(read.at) < self.staleness
-            && !self.is_forked()
+            && !self.is_called_forked()
         {
             return Ok(read.auth.clone());
         }
@@ -349,7 +364,7 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         owner: &Identity,
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError> {
-        if self.is_forked() {
+        if self.is_called_forked() {
             return self.store.take_upload_url(owner, target);
         }
         if !has_pool(target) {
@@ -373,7 +388,7 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         target: &UploadTarget,
         url: UploadUrl,
     ) -> Result<(), StoreError> {
-        if self.is_forked() {
+        if self.is_called_forked() {
             return self.store.put_upload_url(owner, target, url);
         }
         if !has_pool(target) {

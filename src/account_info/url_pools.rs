@@ -232,10 +232,18 @@ impl UrlPools {
     pub(super) fn find<'a>(&'a self, owner: &'a Identity, target: &'a UploadTarget) -> Found<'a> {
         let now = self.now();
         let mut pools = self.pools.lock();
-        let (arrived, changed) = with(&mut pools, owner, target, |pool| {
-            pool.waiting += 1;
-            (pool.looks, Arc::clone(&pool.changed))
+        let begun = with(&mut pools, owner, target, |pool| match pool.take(now) {
+            Some(url) => Err(url),
+            None => {
+                pool.waiting += 1;
+                Ok((pool.looks, Arc::clone(&pool.changed)))
+            }
         });
+        let (arrived, changed) = match begun {
+            Ok(waiting) => waiting,
+            // The usual case, which is one look into the pools.
+            Err(url) => return Found::Url(url),
+        };
         let step = loop {
             match with(&mut pools, owner, target, |pool| pool.step(arrived, now)) {
                 Step::Wait => changed.wait(&mut pools),

@@ -113,11 +113,11 @@ impl B2Api {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`], before anything is sent, for a name that no bucket can have, and for rules
-    /// that break the service's; [`Error::BucketNameTaken`] if this or another account has a bucket of that
-    /// name; [`Error::NotAllowed`] if the key lacks `writeBuckets`; [`Error::Service`] with the code
-    /// `too_many_buckets`, or `no_payment_history` or `email_not_verified` for a public bucket; the errors
-    /// of any call.
+    /// [`Error::InvalidInput`], before anything is sent, for a name that no bucket can have, and for rules that
+    /// break the service's; [`Error::BucketNameTaken`] if this or another account has a bucket of that name;
+    /// [`Error::NotAllowed`] if the key lacks `writeBuckets`; [`Error::Service`] with the code
+    /// `too_many_buckets`, or `no_payment_history` or `email_not_verified` for a public bucket; the [errors of
+    /// any call](crate::Error#errors-of-any-call).
     ///
     /// # Consequences
     /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the
@@ -129,12 +129,12 @@ impl B2Api {
     /// Creates a bucket with options, in one request.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`], before anything is sent, for a name that no bucket can have, and for
-    /// rules that break the service's; [`Error::BucketNameTaken`] if this or another account has a bucket
-    /// of that name; [`Error::NotAllowed`] if the key lacks `writeBuckets`, or `writeBucketEncryption`,
-    /// `writeBucketRetentions` or `writeBucketReplications` for an option that needs it;
-    /// [`Error::Service`] with the code `too_many_buckets`, or `no_payment_history` or
-    /// `email_not_verified` for a public bucket; the errors of any call.
+    /// [`Error::InvalidInput`], before anything is sent, for a name that no bucket can have, and for rules that
+    /// break the service's; [`Error::BucketNameTaken`] if this or another account has a bucket of that name;
+    /// [`Error::NotAllowed`] if the key lacks `writeBuckets`, or `writeBucketEncryption`,
+    /// `writeBucketRetentions` or `writeBucketReplications` for an option that needs it; [`Error::Service`]
+    /// with the code `too_many_buckets`, or `no_payment_history` or `email_not_verified` for a public bucket;
+    /// the [errors of any call](crate::Error#errors-of-any-call).
     pub fn create_bucket_with(
         &self,
         name: &str,
@@ -208,8 +208,8 @@ impl B2Api {
     /// ```
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets, or
-    /// lacks `listBuckets` and the name is not known; the errors of any call.
+    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets, or lacks
+    /// `listBuckets` and the name is not known; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn get_bucket_by_name(&self, name: &str) -> Result<Bucket> {
         let snapshot = self
             .client
@@ -268,8 +268,8 @@ impl B2Api {
     /// [`Error::InvalidInput`] for a name that no bucket can have; [`Error::BucketNameTaken`] if the name
     /// belongs to another account; [`Error::NotAllowed`] if the key is restricted to other buckets, lacks
     /// `listBuckets` and the name is not known, or lacks `writeBuckets` and the bucket has to be created;
-    /// [`Error::Service`] with the code `too_many_buckets`, or `no_payment_history` or
-    /// `email_not_verified` for a public bucket; the errors of any call.
+    /// [`Error::Service`] with the code `too_many_buckets`, or `no_payment_history` or `email_not_verified` for
+    /// a public bucket; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn get_or_create_bucket(&self, name: &str, kind: BucketType) -> Result<Bucket> {
         match self.get_bucket_by_name(name) {
             Err(Error::BucketNotFound { .. }) => {}
@@ -291,8 +291,8 @@ impl B2Api {
     /// `b2_list_buckets` for this id is sent, which is billed in class C, and the answer is remembered.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets, or
-    /// lacks `listBuckets` and the id is not known; the errors of any call.
+    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets, or lacks
+    /// `listBuckets` and the id is not known; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn get_bucket_by_id(&self, id: impl Into<BucketId>) -> Result<Bucket> {
         let id = id.into();
         let snapshot = self
@@ -330,7 +330,8 @@ impl B2Api {
     /// [`Bucket::details`] requests those of one bucket.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] if the key lacks `listBuckets`; the errors of any call.
+    /// [`Error::NotAllowed`] if the key lacks `listBuckets`; the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn list_buckets(&self) -> Result<Vec<Bucket>> {
         let control = self.client.control("list_buckets", None);
         let snapshot = self.client.session.current(&control)?;
@@ -393,9 +394,9 @@ impl B2Api {
     ///
     /// # Errors
     /// [`Error::BucketNotFound`] if it was deleted before; [`Error::Service`] with the code
-    /// `cannot_delete_non_empty_bucket`; [`Error::NotAllowed`] if the key lacks `deleteBuckets`; the errors
-    /// of any call. If the answer is lost, the call is repeated, and a bucket that is then gone counts as
-    /// deleted.
+    /// `cannot_delete_non_empty_bucket`; [`Error::NotAllowed`] if the key lacks `deleteBuckets`; the [errors of
+    /// any call](crate::Error#errors-of-any-call). If the answer is lost, the call is repeated, and a bucket
+    /// that is then gone counts as deleted.
     pub fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
         let id = bucket.id();
         let needs = Requirements::from(Operation::DeleteBucket)

@@ -42,8 +42,8 @@ impl B2Api {
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound);
     /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read
-    /// the file; the errors of any call.
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read the
+    /// file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn download_file_by_id(&self, file_id: impl Into<FileId>) -> Result<Download> {
         self.download_file_by_id_with(file_id, &DownloadOptions::default())
     }
@@ -52,13 +52,12 @@ impl B2Api {
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version;
-    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
-    /// (SSE-C) that was not given, or is another one;
-    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable) if the range begins behind the
-    /// end of the file; [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for
-    /// an empty range, a part size of 0, and a range together with [`resume`](DownloadOptions::resume);
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read
-    /// the file; the errors of any call.
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key (SSE-C)
+    /// that was not given, or is another one; [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable)
+    /// if the range begins behind the end of the file; [`Error::InvalidInput`](crate::Error::InvalidInput),
+    /// before anything is sent, for an empty range, a part size of 0, and a range together with
+    /// [`resume`](DownloadOptions::resume); [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is
+    /// private and the key may not read the file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn download_file_by_id_with(
         &self,
         file_id: impl Into<FileId>,
@@ -92,9 +91,9 @@ impl B2Api {
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version;
-    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
-    /// (SSE-C) that was not given, or is another one; [`Error::NotAllowed`](crate::Error::NotAllowed) if
-    /// the bucket is private and the key may not read the file; the errors of any call.
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key (SSE-C)
+    /// that was not given, or is another one; [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is
+    /// private and the key may not read the file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn open_file_by_id(
         &self,
         file_id: impl Into<FileId>,
@@ -129,7 +128,8 @@ impl B2Api {
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also for an unfinished large file;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `readFiles`; the errors of any call.
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `readFiles`; the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn get_file_info(&self, file_id: impl Into<FileId>) -> Result<FileVersion> {
         let file_id = file_id.into();
         self.client.session.call(
@@ -164,8 +164,9 @@ impl B2Api {
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if the id belongs to another name;
     /// [`Error::Locked`](crate::Error::Locked) if a retention has not ended or a legal hold is on;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `deleteFiles`; the errors of any
-    /// call. If the answer is lost, the call is repeated, and a version that is then gone counts as deleted.
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `deleteFiles`; the [errors of any
+    /// call](crate::Error#errors-of-any-call). If the answer is lost, the call is repeated, and a version that
+    /// is then gone counts as deleted.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
         self.delete_file_version_with(file_id, file_name, &DeleteFileVersionOptions::default())
     }
@@ -173,11 +174,12 @@ impl B2Api {
     /// Permanently deletes a version, with options: one that is retained in governance mode as well.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version, or the id belongs
-    /// to another name; [`Error::Locked`](crate::Error::Locked) if a retention has not ended or is not
-    /// bypassed, or a legal hold is on; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks
-    /// `deleteFiles`, or `bypassGovernance` where the options ask for that; the errors of any call. If
-    /// the answer is lost, the call is repeated, and a version that is then gone counts as deleted.
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version, or the id belongs to
+    /// another name; [`Error::Locked`](crate::Error::Locked) if a retention has not ended or is not bypassed,
+    /// or a legal hold is on; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `deleteFiles`,
+    /// or `bypassGovernance` where the options ask for that; the [errors of any
+    /// call](crate::Error#errors-of-any-call). If the answer is lost, the call is repeated, and a version that
+    /// is then gone counts as deleted.
     pub fn delete_file_version_with(
         &self,
         file_id: &FileId,
@@ -203,7 +205,8 @@ impl B2Api {
     /// [`Error::NotAllowed`](crate::Error::NotAllowed), before anything is sent, if the key lacks
     /// `writeFileRetentions`; [`Error::Service`](crate::Error::Service) with the code
     /// `bucket_missing_file_lock` or `retain_until_timestamp_must_be_in_future`;
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound); the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn update_file_retention(
         &self,
         file_id: &FileId,
@@ -221,8 +224,8 @@ impl B2Api {
     /// [`Error::NotAllowed`](crate::Error::NotAllowed), before anything is sent, if the key lacks
     /// `writeFileRetentions`, or `bypassGovernance` where the options ask for that;
     /// [`Error::Service`](crate::Error::Service) with the code `bucket_missing_file_lock` or
-    /// `retain_until_timestamp_must_be_in_future`; [`Error::FileNotFound`](crate::Error::FileNotFound);
-    /// the errors of any call.
+    /// `retain_until_timestamp_must_be_in_future`; [`Error::FileNotFound`](crate::Error::FileNotFound); the
+    /// [errors of any call](crate::Error#errors-of-any-call).
     pub fn update_file_retention_with(
         &self,
         file_id: &FileId,
@@ -246,8 +249,8 @@ impl B2Api {
     /// # Errors
     /// [`Error::NotAllowed`](crate::Error::NotAllowed), before anything is sent, if the key lacks
     /// `writeFileLegalHolds`; [`Error::Service`](crate::Error::Service) with the code
-    /// `bucket_missing_file_lock`; [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any
-    /// call.
+    /// `bucket_missing_file_lock`; [`Error::FileNotFound`](crate::Error::FileNotFound); the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn update_file_legal_hold(
         &self,
         file_id: &FileId,
@@ -270,9 +273,10 @@ impl B2Api {
     /// such files.
     ///
     /// # Errors
-    /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such
-    /// unfinished file, for example because it is finished or was cancelled before;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `writeFiles`; the errors of any call.
+    /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such unfinished
+    /// file, for example because it is finished or was cancelled before;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `writeFiles`; the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn cancel_large_file(&self, file_id: &FileId) -> Result<()> {
         self.client
             .session
@@ -285,7 +289,7 @@ impl B2Api {
     /// # Errors
     /// This call sends nothing. The items can be [`Error::Service`](crate::Error::Service) with the code
     /// `bad_request` if the file is not unfinished, [`Error::NotAllowed`](crate::Error::NotAllowed), or the
-    /// errors of any call.
+    /// [errors of any call](crate::Error#errors-of-any-call).
     pub fn list_parts(&self, file_id: &FileId) -> Result<Parts> {
         Ok(Parts {
             client: self.client.clone(),

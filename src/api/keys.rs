@@ -99,8 +99,8 @@ impl B2Api {
     ///
     /// # Errors
     /// [`Error::InvalidInput`], before anything is sent, for another name, for no capability at all, or for
-    /// restrictions that a key cannot have; [`Error::NotAllowed`] if this key lacks `writeKeys`, or would
-    /// grant more than it has; the errors of any call.
+    /// restrictions that a key cannot have; [`Error::NotAllowed`] if this key lacks `writeKeys`, or would grant
+    /// more than it has; the [errors of any call](crate::Error#errors-of-any-call).
     ///
     /// # Consequences
     /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the key
@@ -135,9 +135,9 @@ impl B2Api {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`], before anything is sent, for a name that no key can have, for no capability
-    /// at all, or for restrictions that a key cannot have; [`Error::NotAllowed`] if this key lacks
-    /// `writeKeys`, or would grant more than it has; the errors of any call.
+    /// [`Error::InvalidInput`], before anything is sent, for a name that no key can have, for no capability at
+    /// all, or for restrictions that a key cannot have; [`Error::NotAllowed`] if this key lacks `writeKeys`, or
+    /// would grant more than it has; the [errors of any call](crate::Error#errors-of-any-call).
     ///
     /// # Consequences
     /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the key may
@@ -200,7 +200,7 @@ impl B2Api {
     ///
     /// # Errors
     /// This call sends nothing. The items can be [`Error::NotAllowed`] if this key lacks `listKeys`, or the
-    /// errors of any call.
+    /// [errors of any call](crate::Error#errors-of-any-call).
     pub fn list_keys(&self) -> Result<Keys> {
         Ok(Keys {
             client: self.client.clone(),
@@ -212,7 +212,8 @@ impl B2Api {
     /// that starts at the id, billed in class C.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] if this key lacks `listKeys`; the errors of any call.
+    /// [`Error::NotAllowed`] if this key lacks `listKeys`; the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn get_key(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
         KeyPages::find(
             &self.client.session,
@@ -247,7 +248,7 @@ impl B2Api {
     ///
     /// # Errors
     /// [`Error::Service`] with the code `bad_request` if there is no such key; [`Error::NotAllowed`] if this
-    /// key lacks `deleteKeys`; the errors of any call.
+    /// key lacks `deleteKeys`; the [errors of any call](crate::Error#errors-of-any-call).
     ///
     /// # Consequences
     /// If the answer is lost, the call is repeated. If the first request had taken effect, the

@@ -45,17 +45,17 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
-    /// range; [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its range;
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
-    /// [`Error::LocalFile`](crate::Error::LocalFile) and
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
-    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
-    /// a customer's key and its piece has no key or another one;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
-    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. Mistakes that
-    /// can be found without a request are reported before anything is sent. If an unfinished large file
-    /// is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and [`Error::SourceChanged`](crate::Error::SourceChanged)
+    /// for a local file that cannot be read, or changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey)
+    /// if a stored file is encrypted with a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the new
+    /// one; [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). Mistakes that can be found without a request are reported before
+    /// anything is sent. If an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn concatenate(&self, pieces: &[Piece<'_>], file_name: &str) -> Result<Uploaded> {
         self.concatenate_with(pieces, file_name, &ComposeOptions::default())
     }
@@ -63,18 +63,18 @@ impl Bucket {
     /// Creates a file from pieces, one after the other, with options.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
-    /// range, or the file that [`ComposeOptions::resume`] names does not match;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its range, or
+    /// the file that [`ComposeOptions::resume`] names does not match;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
-    /// [`Error::LocalFile`](crate::Error::LocalFile) and
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
-    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
-    /// a customer's key and its piece has no key or another one;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
-    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. Mistakes that
-    /// can be found without a request are reported before anything is sent. If an unfinished large file
-    /// is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and [`Error::SourceChanged`](crate::Error::SourceChanged)
+    /// for a local file that cannot be read, or changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey)
+    /// if a stored file is encrypted with a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the new
+    /// one; [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). Mistakes that can be found without a request are reported before
+    /// anything is sent. If an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn concatenate_with(
         &self,
         pieces: &[Piece<'_>],
@@ -114,17 +114,17 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
-    /// range, or the pieces leave a gap; [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its range, or
+    /// the pieces leave a gap; [`Error::InvalidFileName`](crate::Error::InvalidFileName);
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
-    /// [`Error::LocalFile`](crate::Error::LocalFile) and
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
-    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
-    /// a customer's key and its piece has no key or another one;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
-    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. Mistakes that
-    /// can be found without a request are reported before anything is sent. If an unfinished large file
-    /// is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and [`Error::SourceChanged`](crate::Error::SourceChanged)
+    /// for a local file that cannot be read, or changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey)
+    /// if a stored file is encrypted with a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the new
+    /// one; [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). Mistakes that can be found without a request are reported before
+    /// anything is sent. If an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn create_file(&self, pieces: &[(u64, Piece<'_>)], file_name: &str) -> Result<Uploaded> {
         self.create_file_with(pieces, file_name, &ComposeOptions::default())
     }
@@ -132,18 +132,18 @@ impl Bucket {
     /// Creates a file from pieces at their offsets, with options.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
-    /// range, the pieces leave a gap, or the file that [`ComposeOptions::resume`] names does not match;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its range, the
+    /// pieces leave a gap, or the file that [`ComposeOptions::resume`] names does not match;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
-    /// [`Error::LocalFile`](crate::Error::LocalFile) and
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
-    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
-    /// a customer's key and its piece has no key or another one;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
-    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. Mistakes that
-    /// can be found without a request are reported before anything is sent. If an unfinished large file
-    /// is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and [`Error::SourceChanged`](crate::Error::SourceChanged)
+    /// for a local file that cannot be read, or changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey)
+    /// if a stored file is encrypted with a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the new
+    /// one; [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). Mistakes that can be found without a request are reported before
+    /// anything is sent. If an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn create_file_with(
         &self,
         pieces: &[(u64, Piece<'_>)],
@@ -167,17 +167,17 @@ impl Bucket {
     /// composition of this kind is cancelled and cannot be resumed, because the iterator is used up.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
-    /// range; [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its range;
+    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
-    /// [`Error::LocalFile`](crate::Error::LocalFile) and
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
-    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
-    /// a customer's key and its piece has no key or another one;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
-    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. A piece that
-    /// cannot be used ends the composition after it has begun; the unfinished file is cancelled. If one
-    /// is left all the same, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and [`Error::SourceChanged`](crate::Error::SourceChanged)
+    /// for a local file that cannot be read, or changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey)
+    /// if a stored file is encrypted with a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the new
+    /// one; [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). A piece that cannot be used ends the composition after it has
+    /// begun; the unfinished file is cancelled. If one is left all the same, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn concatenate_stream<'p>(
         &self,
         pieces: impl IntoIterator<Item = Piece<'p>>,
@@ -189,18 +189,18 @@ impl Bucket {
     /// Creates a file from a stream of pieces, with options.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
-    /// range, for [`ComposeOptions::resume`], because the iterator can be read only once;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its range, for
+    /// [`ComposeOptions::resume`], because the iterator can be read only once;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
-    /// [`Error::LocalFile`](crate::Error::LocalFile) and
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
-    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
-    /// a customer's key and its piece has no key or another one;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
-    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. A piece that
-    /// cannot be used ends the composition after it has begun; the unfinished file is cancelled. If one
-    /// is left all the same, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and [`Error::SourceChanged`](crate::Error::SourceChanged)
+    /// for a local file that cannot be read, or changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey)
+    /// if a stored file is encrypted with a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the new
+    /// one; [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). A piece that cannot be used ends the composition after it has
+    /// begun; the unfinished file is cancelled. If one is left all the same, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn concatenate_stream_with<'p>(
         &self,
         pieces: impl IntoIterator<Item = Piece<'p>>,
@@ -216,18 +216,17 @@ impl Bucket {
     /// [`Overlap::Remote`](crate::compose::Overlap::Remote) applies.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
-    /// range, offsets decrease or the pieces leave a gap;
-    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its range,
+    /// offsets decrease or the pieces leave a gap; [`Error::InvalidFileName`](crate::Error::InvalidFileName);
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
-    /// [`Error::LocalFile`](crate::Error::LocalFile) and
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
-    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
-    /// a customer's key and its piece has no key or another one;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
-    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. A piece that
-    /// cannot be used ends the composition after it has begun; the unfinished file is cancelled. If one
-    /// is left all the same, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and [`Error::SourceChanged`](crate::Error::SourceChanged)
+    /// for a local file that cannot be read, or changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey)
+    /// if a stored file is encrypted with a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the new
+    /// one; [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). A piece that cannot be used ends the composition after it has
+    /// begun; the unfinished file is cancelled. If one is left all the same, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn create_file_stream<'p>(
         &self,
         pieces: impl IntoIterator<Item = (u64, Piece<'p>)>,
@@ -239,18 +238,18 @@ impl Bucket {
     /// Creates a file from a stream of pieces at their offsets, with options.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its
-    /// range, offsets decrease or the pieces leave a gap, for [`ComposeOptions::resume`], because the
-    /// iterator can be read only once; [`Error::InvalidFileName`](crate::Error::InvalidFileName);
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of its range,
+    /// offsets decrease or the pieces leave a gap, for [`ComposeOptions::resume`], because the iterator can be
+    /// read only once; [`Error::InvalidFileName`](crate::Error::InvalidFileName);
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file that does not exist;
-    /// [`Error::LocalFile`](crate::Error::LocalFile) and
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file that cannot be read, or
-    /// changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with
-    /// a customer's key and its piece has no key or another one;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the
-    /// new one; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. A piece that
-    /// cannot be used ends the composition after it has begun; the unfinished file is cancelled. If one
-    /// is left all the same, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::LocalFile`](crate::Error::LocalFile) and [`Error::SourceChanged`](crate::Error::SourceChanged)
+    /// for a local file that cannot be read, or changes; [`Error::EncryptionKey`](crate::Error::EncryptionKey)
+    /// if a stored file is encrypted with a customer's key and its piece has no key or another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read a stored file or write the new
+    /// one; [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). A piece that cannot be used ends the composition after it has
+    /// begun; the unfinished file is cancelled. If one is left all the same, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn create_file_stream_with<'p>(
         &self,
         pieces: impl IntoIterator<Item = (u64, Piece<'p>)>,
@@ -301,16 +300,15 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::LocalFile`](crate::Error::LocalFile) if the local file cannot be read;
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) if bytes that it had in the beginning
-    /// change, or another file takes its place; [`Error::InvalidFileName`](crate::Error::InvalidFileName)
-    /// and [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
-    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
-    /// unfinished large file is left, the error is inside
-    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
-    /// [`Error::Connection`](crate::Error::Connection) can also mean that it is not known whether a copy
-    /// was made.
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) if bytes that it had in the beginning change, or
+    /// another file takes its place; [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write
+    /// files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). If an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft). [`Error::Connection`](crate::Error::Connection)
+    /// can also mean that it is not known whether a copy was made.
     pub fn upload_appended_file(
         &self,
         path: impl AsRef<Path>,
@@ -324,16 +322,15 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::LocalFile`](crate::Error::LocalFile) if the local file cannot be read;
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) if bytes that it had in the beginning
-    /// change, or another file takes its place; [`Error::InvalidFileName`](crate::Error::InvalidFileName)
-    /// and [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
-    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
-    /// unfinished large file is left, the error is inside
-    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
-    /// [`Error::Connection`](crate::Error::Connection) can also mean that it is not known whether a copy
-    /// was made.
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) if bytes that it had in the beginning change, or
+    /// another file takes its place; [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write
+    /// files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). If an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft). [`Error::Connection`](crate::Error::Connection)
+    /// can also mean that it is not known whether a copy was made.
     pub fn upload_appended_file_with(
         &self,
         path: impl AsRef<Path>,

@@ -42,8 +42,9 @@ impl Bucket {
     /// # Errors
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
     /// [`Error::FileNotFound`](crate::Error::FileNotFound);
-    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if the source is encrypted with a customer's
-    /// key; [`Error::NotAllowed`](crate::Error::NotAllowed); the errors of any call.
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if the source is encrypted with a customer's key;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed); the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     ///
     /// # Consequences
     /// If the answer to a copy is lost, the service is asked whether the copy exists before it is
@@ -73,15 +74,15 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName), and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for an empty range or an option that the
-    /// service would refuse, before anything is sent;
-    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable) if the range begins behind the
-    /// end of the source; [`Error::FileNotFound`](crate::Error::FileNotFound) if the source does not
-    /// exist; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if the source is encrypted with a
-    /// customer's key that was not given, or is another one;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read the source, write the new
-    /// file or set the lock that the options ask for; the errors of any call. If an unfinished large file
-    /// is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for an empty range or an option that the service
+    /// would refuse, before anything is sent; [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable)
+    /// if the range begins behind the end of the source; [`Error::FileNotFound`](crate::Error::FileNotFound) if
+    /// the source does not exist; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if the source is
+    /// encrypted with a customer's key that was not given, or is another one;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not read the source, write the new file
+    /// or set the lock that the options ask for; the [errors of any call](crate::Error#errors-of-any-call). If
+    /// an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     ///
     /// # Consequences
     /// A range with [`CopyMetadata::Keep`], and a copy under another customer's key than its

@@ -59,9 +59,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::FileNotFound`] if the name has no version; [`Error::Service`] with the code
-    /// `already_hidden` on the second call; [`Error::NotAllowed`]; the errors of any call. If the answer is
-    /// lost, the service is asked whether the file is hidden.
+    /// [`Error::FileNotFound`] if the name has no version; [`Error::Service`] with the code `already_hidden` on
+    /// the second call; [`Error::NotAllowed`]; the [errors of any call](crate::Error#errors-of-any-call). If
+    /// the answer is lost, the service is asked whether the file is hidden.
     pub fn hide_file(&self, file_name: &str) -> Result<FileVersion> {
         self.hide_file_under(&self.control("hide_file", Some(file_name), None), file_name)
     }
@@ -111,8 +111,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::FileNotFound`] if the name has no version; [`Error::InvalidInput`] if the file is not
-    /// hidden, also on the second call; [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::FileNotFound`] if the name has no version; [`Error::InvalidInput`] if the file is not hidden,
+    /// also on the second call; [`Error::NotAllowed`]; the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn unhide_file(&self, file_name: &str) -> Result<FileVersion> {
         let latest = self.latest(
             &self.control("unhide_file", Some(file_name), None),
@@ -156,8 +157,8 @@ impl Bucket {
     /// [`Error::FileNotFound`] if there is no such version, as on the second call, or if the id belongs to
     /// another name; [`Error::InvalidInput`] if the version is in another bucket, or seems to be and the key
     /// may not look it up; [`Error::Locked`] if a retention has not ended or a legal hold is on;
-    /// [`Error::NotAllowed`]; the errors of any call. If the answer is lost, the call is repeated, and a
-    /// version that is then gone counts as deleted.
+    /// [`Error::NotAllowed`]; the [errors of any call](crate::Error#errors-of-any-call). If the answer is lost,
+    /// the call is repeated, and a version that is then gone counts as deleted.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
         self.delete_file_version_with(file_id, file_name, &DeleteFileVersionOptions::default())
     }
@@ -165,11 +166,11 @@ impl Bucket {
     /// Deletes a version permanently, with options: one that is retained in governance mode as well.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`] if there is no such version, as on the second call, or if the id belongs
-    /// to another name; [`Error::InvalidInput`] if the version is in another bucket, or seems to be and
-    /// the key may not look it up; [`Error::Locked`] if a retention has not ended or is not bypassed, or
-    /// a legal hold is on; [`Error::NotAllowed`] if the key lacks `deleteFiles`, or `bypassGovernance`
-    /// where the options ask for that; the errors of any call. If the answer is lost, the call is
+    /// [`Error::FileNotFound`] if there is no such version, as on the second call, or if the id belongs to
+    /// another name; [`Error::InvalidInput`] if the version is in another bucket, or seems to be and the key
+    /// may not look it up; [`Error::Locked`] if a retention has not ended or is not bypassed, or a legal hold
+    /// is on; [`Error::NotAllowed`] if the key lacks `deleteFiles`, or `bypassGovernance` where the options ask
+    /// for that; the [errors of any call](crate::Error#errors-of-any-call). If the answer is lost, the call is
     /// repeated, and a version that is then gone counts as deleted.
     pub fn delete_file_version_with(
         &self,
@@ -254,8 +255,9 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::Locked`] if a version is retained or on legal hold; [`Error::NotAllowed`] if the key may not
-    /// list and delete files of this name; the errors of any call. After an error the latest version is
-    /// still there, and some of the others may be deleted; the call can be repeated.
+    /// list and delete files of this name; the [errors of any call](crate::Error#errors-of-any-call). After an
+    /// error the latest version is still there, and some of the others may be deleted; the call can be
+    /// repeated.
     ///
     /// # Consequences
     /// An upload of a large file to this name that is running at the same time fails, because its
@@ -268,10 +270,10 @@ impl Bucket {
     /// as well.
     ///
     /// # Errors
-    /// [`Error::Locked`] if a version is retained without a bypass, or on legal hold;
-    /// [`Error::NotAllowed`] if the key may not list and delete files of this name, or lacks
-    /// `bypassGovernance` where the options ask for that; the errors of any call. After an error the
-    /// latest version is still there, and some of the others may be deleted; the call can be repeated.
+    /// [`Error::Locked`] if a version is retained without a bypass, or on legal hold; [`Error::NotAllowed`] if
+    /// the key may not list and delete files of this name, or lacks `bypassGovernance` where the options ask
+    /// for that; the [errors of any call](crate::Error#errors-of-any-call). After an error the latest version
+    /// is still there, and some of the others may be deleted; the call can be repeated.
     pub fn delete_all_versions_with(
         &self,
         file_name: &str,

@@ -45,9 +45,9 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if the file is hidden;
-    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
-    /// (SSE-C) that was not given, or is another one;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed); the errors of any call.
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key (SSE-C)
+    /// that was not given, or is another one; [`Error::NotAllowed`](crate::Error::NotAllowed); the [errors of
+    /// any call](crate::Error#errors-of-any-call).
     pub fn download_file_by_name(&self, file_name: &str) -> Result<Download> {
         self.download_file_by_name_with(file_name, &DownloadOptions::default())
     }
@@ -71,14 +71,14 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it
-    /// is hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a
-    /// customer's key (SSE-C) that was not given, or is another one;
-    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable) if the range begins behind the
-    /// end of the file; [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for
-    /// an empty range, a part size of 0, and a range together with [`resume`](DownloadOptions::resume);
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read
-    /// the file; the errors of any call.
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it is
+    /// hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
+    /// (SSE-C) that was not given, or is another one;
+    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable) if the range begins behind the end of
+    /// the file; [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for an empty
+    /// range, a part size of 0, and a range together with [`resume`](DownloadOptions::resume);
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read the
+    /// file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn download_file_by_name_with(
         &self,
         file_name: &str,
@@ -93,9 +93,9 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version;
-    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
-    /// (SSE-C) that was not given, or is another one; [`Error::NotAllowed`](crate::Error::NotAllowed) if
-    /// the bucket is private and the key may not read the file; the errors of any call.
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key (SSE-C)
+    /// that was not given, or is another one; [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is
+    /// private and the key may not read the file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn download_file_by_id(&self, file_id: impl Into<FileId>) -> Result<Download> {
         self.download_file_by_id_with(file_id, &DownloadOptions::default())
     }
@@ -104,13 +104,12 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version;
-    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
-    /// (SSE-C) that was not given, or is another one;
-    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable) if the range begins behind the
-    /// end of the file; [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for
-    /// an empty range, a part size of 0, and a range together with [`resume`](DownloadOptions::resume);
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read
-    /// the file; the errors of any call.
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key (SSE-C)
+    /// that was not given, or is another one; [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable)
+    /// if the range begins behind the end of the file; [`Error::InvalidInput`](crate::Error::InvalidInput),
+    /// before anything is sent, for an empty range, a part size of 0, and a range together with
+    /// [`resume`](DownloadOptions::resume); [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is
+    /// private and the key may not read the file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn download_file_by_id_with(
         &self,
         file_id: impl Into<FileId>,
@@ -127,10 +126,10 @@ impl Bucket {
     /// [`B2Api::get_file_info`](crate::B2Api::get_file_info), which takes an id and needs no key.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it
-    /// is hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a
-    /// customer's key (SSE-C); [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private
-    /// and the key may not read the file; the errors of any call.
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it is
+    /// hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
+    /// (SSE-C); [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not
+    /// read the file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn get_file_info_by_name(&self, file_name: &str) -> Result<FileVersion> {
         self.describe(&self.by_name(file_name))
     }
@@ -139,10 +138,10 @@ impl Bucket {
     /// request, billed in class B.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it
-    /// is hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with another
-    /// key; [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not
-    /// read the file; the errors of any call.
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it is
+    /// hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with another key;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read the
+    /// file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn get_file_info_by_name_with(
         &self,
         file_name: &str,

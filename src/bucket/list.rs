@@ -68,7 +68,8 @@ pub struct LsOptions {
     /// This hides the time that the service takes for a page behind the time that the caller takes for the
     /// entries. A listing that is stopped early has requested at most one page beyond the one that it stopped in,
     /// which is billed like any other. Up to 2,000 entries more are in memory, and the listing has a thread of its
-    /// own, which ends when the iterator is dropped.
+    /// own. Dropping the iterator cancels what the thread is doing and returns at once; a thread that is just
+    /// connecting ends when that has succeeded or failed, and requests nothing more.
     pub read_ahead: bool,
     /// Cancels the listing.
     pub cancel: Option<CancelToken>,
@@ -123,8 +124,8 @@ pub struct Entry {
 /// reads the rest of the page into memory, up to about 10 MB. If the connection breaks in the middle of a large
 /// page, the rest of the page is requested again, which is billed. After an error the iterator ends.
 ///
-/// With [`LsOptions::read_ahead`], the next page is requested earlier, and dropping the iterator cancels that
-/// request and waits for its end.
+/// With [`LsOptions::read_ahead`], the next page is requested earlier. Dropping the iterator cancels that request and
+/// does not wait for its end.
 #[derive(Debug)]
 pub struct Ls(Listing);
 
@@ -159,7 +160,8 @@ impl Bucket {
     ///
     /// # Errors
     /// This call sends nothing. The entries can be [`Error::NotAllowed`] if the key lacks `listFiles` or is
-    /// restricted to other names, [`Error::BucketNotFound`], or the errors of any call.
+    /// restricted to other names, [`Error::BucketNotFound`], or the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn ls(&self, folder: &str) -> Result<Ls> {
         self.ls_with(folder, &LsOptions::default())
     }
@@ -185,8 +187,8 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for a page size outside 1 to 10,000 and for a pattern without `recursive`;
-    /// nothing is sent. The entries can be [`Error::NotAllowed`] if the key lacks `listFiles` or is
-    /// restricted to other names, [`Error::BucketNotFound`], or the errors of any call.
+    /// nothing is sent. The entries can be [`Error::NotAllowed`] if the key lacks `listFiles` or is restricted
+    /// to other names, [`Error::BucketNotFound`], or the [errors of any call](crate::Error#errors-of-any-call).
     pub fn ls_with(&self, folder: &str, options: &LsOptions) -> Result<Ls> {
         Ok(Ls(self.pages(folder, options)?))
     }
@@ -260,8 +262,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// This call sends nothing. The versions can be [`Error::NotAllowed`] if the key lacks `listFiles` or
-    /// is restricted to other names, [`Error::BucketNotFound`], or the errors of any call.
+    /// This call sends nothing. The versions can be [`Error::NotAllowed`] if the key lacks `listFiles` or is
+    /// restricted to other names, [`Error::BucketNotFound`], or the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn list_file_versions(&self, file_name: &str) -> Result<FileVersions> {
         Ok(FileVersions(self.versions_of(file_name, 100)))
     }
@@ -288,8 +291,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] if the key may not list files of this name; [`Error::BucketNotFound`]; the
-    /// errors of any call.
+    /// [`Error::NotAllowed`] if the key may not list files of this name; [`Error::BucketNotFound`]; the [errors
+    /// of any call](crate::Error#errors-of-any-call).
     pub fn exists(&self, file_name: &str) -> Result<bool> {
         let mut latest = FilePages::latest_of_one_file(self, file_name);
         Ok(latest.next().transpose()?.is_some())

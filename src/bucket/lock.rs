@@ -47,7 +47,8 @@ impl Bucket {
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) before anything is sent if the key lacks
     /// `writeFileRetentions`; [`Error::Service`](crate::Error::Service) with the code
     /// `bucket_missing_file_lock` or `retain_until_timestamp_must_be_in_future`;
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound); the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn update_file_retention(
         &self,
         file_id: &FileId,
@@ -89,8 +90,8 @@ impl Bucket {
     /// [`Error::NotAllowed`](crate::Error::NotAllowed), before anything is sent, if the key lacks
     /// `writeFileRetentions`, or `bypassGovernance` where the options ask for that;
     /// [`Error::Service`](crate::Error::Service) with the code `bucket_missing_file_lock` or
-    /// `retain_until_timestamp_must_be_in_future`; [`Error::FileNotFound`](crate::Error::FileNotFound);
-    /// the errors of any call.
+    /// `retain_until_timestamp_must_be_in_future`; [`Error::FileNotFound`](crate::Error::FileNotFound); the
+    /// [errors of any call](crate::Error#errors-of-any-call).
     pub fn update_file_retention_with(
         &self,
         file_id: &FileId,
@@ -115,8 +116,8 @@ impl Bucket {
     /// # Errors
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) before anything is sent if the key lacks
     /// `writeFileLegalHolds`; [`Error::Service`](crate::Error::Service) with the code
-    /// `bucket_missing_file_lock`; [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of
-    /// any call.
+    /// `bucket_missing_file_lock`; [`Error::FileNotFound`](crate::Error::FileNotFound); the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn update_file_legal_hold(
         &self,
         file_id: &FileId,

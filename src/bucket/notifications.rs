@@ -15,8 +15,8 @@ impl Bucket {
     /// failed says so in [`is_suspended`](EventNotificationRule::is_suspended).
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key lacks `readBucketNotifications`; the
-    /// errors of any call.
+    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key lacks `readBucketNotifications`; the [errors
+    /// of any call](crate::Error#errors-of-any-call).
     pub fn get_notification_rules(&self) -> Result<Vec<EventNotificationRule>> {
         let control = self.control("get_notification_rules", None, None);
         let answer = self.with_id(&control, |id| {
@@ -50,9 +50,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for rules that break the service's, before anything is sent;
-    /// [`Error::Service`] with a code such as `event_type_categories`; [`Error::BucketNotFound`];
-    /// [`Error::NotAllowed`] if the key lacks `writeBucketNotifications`; the errors of any call.
+    /// [`Error::InvalidInput`] for rules that break the service's, before anything is sent; [`Error::Service`]
+    /// with a code such as `event_type_categories`; [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key
+    /// lacks `writeBucketNotifications`; the [errors of any call](crate::Error#errors-of-any-call).
     ///
     /// # Consequences
     /// The service keeps no revision of these rules: of two programs that read, change and write them

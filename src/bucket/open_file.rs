@@ -34,10 +34,10 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it
-    /// is hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a
-    /// customer's key (SSE-C); [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private
-    /// and the key may not read the file; the errors of any call.
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it is
+    /// hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
+    /// (SSE-C); [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not
+    /// read the file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn open_file(&self, file_name: &str) -> Result<RemoteFile> {
         self.open_file_with(file_name, &OpenFileOptions::default())
     }
@@ -46,11 +46,11 @@ impl Bucket {
     /// customer's key that the file is encrypted with. One HEAD request is sent, billed in class B.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it
-    /// is hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a
-    /// customer's key (SSE-C) that was not given, or is another one;
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read
-    /// the file; the errors of any call.
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it is
+    /// hidden; [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
+    /// (SSE-C) that was not given, or is another one; [`Error::NotAllowed`](crate::Error::NotAllowed) if the
+    /// bucket is private and the key may not read the file; the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn open_file_with(&self, file_name: &str, options: &OpenFileOptions) -> Result<RemoteFile> {
         self.open(&self.by_name(file_name), options)
     }
@@ -60,9 +60,9 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version;
-    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
-    /// (SSE-C); [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may
-    /// not read the file; the errors of any call.
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key (SSE-C);
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read the
+    /// file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn open_file_by_id(&self, file_id: impl Into<FileId>) -> Result<RemoteFile> {
         self.open_file_by_id_with(file_id, &OpenFileOptions::default())
     }
@@ -72,9 +72,9 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) if there is no such version;
-    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
-    /// (SSE-C) that was not given, or is another one; [`Error::NotAllowed`](crate::Error::NotAllowed) if
-    /// the bucket is private and the key may not read the file; the errors of any call.
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key (SSE-C)
+    /// that was not given, or is another one; [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is
+    /// private and the key may not read the file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn open_file_by_id_with(
         &self,
         file_id: impl Into<FileId>,

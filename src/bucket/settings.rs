@@ -240,7 +240,8 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::BucketNotFound`] if the bucket was deleted; [`Error::NotAllowed`] if the key lacks
-    /// `listBuckets` or is restricted to other buckets; the errors of any call.
+    /// `listBuckets` or is restricted to other buckets; the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn details(&self) -> Result<BucketDetails> {
         let control = self.control("details", None, None);
         self.with_id(&control, |id| {
@@ -282,13 +283,13 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for rules that break the service's, before anything is sent;
-    /// [`Error::Conflict`] if `if_revision_is` is given and somebody else has changed the bucket since: read
+    /// [`Error::InvalidInput`] for rules that break the service's, before anything is sent; [`Error::Conflict`]
+    /// if `if_revision_is` is given and somebody else has changed the bucket since: read
     /// [`details`](Self::details) again and repeat, as [`modify`](Self::modify) does;
     /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key lacks `writeBuckets`, or
     /// `writeBucketEncryption`, `writeBucketRetentions` or `writeBucketReplications` for a setting that needs
     /// it; [`Error::Service`] with the code `bucket_missing_file_lock` for a default retention without object
-    /// lock; the errors of any call.
+    /// lock; the [errors of any call](crate::Error#errors-of-any-call).
     ///
     /// # Consequences
     /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the change may
@@ -364,12 +365,12 @@ impl Bucket {
     ///
     /// # Errors
     /// What `change` returns; [`Error::Conflict`] if others were faster as often as
-    /// [`RetryPolicy::max_attempts`](crate::RetryPolicy::max_attempts) allows tries;
-    /// [`Error::InvalidInput`] for rules that break the service's, and if `change` replaces a setting
-    /// whose present value this version of the crate cannot read, so that something unknown would be
-    /// lost; [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key lacks `listBuckets` or
-    /// `writeBuckets`, or a capability that a changed setting needs; [`Error::Service`] with the code
-    /// `bucket_missing_file_lock` for a default retention without object lock; the errors of any call.
+    /// [`RetryPolicy::max_attempts`](crate::RetryPolicy::max_attempts) allows tries; [`Error::InvalidInput`]
+    /// for rules that break the service's, and if `change` replaces a setting whose present value this version
+    /// of the crate cannot read, so that something unknown would be lost; [`Error::BucketNotFound`];
+    /// [`Error::NotAllowed`] if the key lacks `listBuckets` or `writeBuckets`, or a capability that a changed
+    /// setting needs; [`Error::Service`] with the code `bucket_missing_file_lock` for a default retention
+    /// without object lock; the [errors of any call](crate::Error#errors-of-any-call).
     ///
     /// # Consequences
     /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the change
@@ -420,9 +421,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] if the key lacks `writeBuckets`; [`Error::BucketNotFound`];
-    /// [`Error::Service`] with the code `no_payment_history` or `email_not_verified` for a public bucket;
-    /// the errors of any call.
+    /// [`Error::NotAllowed`] if the key lacks `writeBuckets`; [`Error::BucketNotFound`]; [`Error::Service`]
+    /// with the code `no_payment_history` or `email_not_verified` for a public bucket; the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn set_type(&self, kind: BucketType) -> Result<BucketDetails> {
         self.update(&UpdateBucketOptions::new().bucket_type(kind))
     }
@@ -432,8 +433,8 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for info that breaks the service's rules, before anything is sent;
-    /// [`Error::NotAllowed`] if the key lacks `writeBuckets`; [`Error::BucketNotFound`]; the errors of
-    /// any call.
+    /// [`Error::NotAllowed`] if the key lacks `writeBuckets`; [`Error::BucketNotFound`]; the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn set_info<N: Into<String>, V: Into<String>>(
         &self,
         info: impl IntoIterator<Item = (N, V)>,

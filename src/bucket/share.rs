@@ -57,9 +57,9 @@ impl Bucket {
     /// `?Authorization=TOKEN`. Each call returns another token, and all of them work side by side.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a time outside these limits; [`Error::NotAllowed`], without a request if
-    /// the key lacks the capability `shareFiles` or is restricted to other names;
-    /// [`Error::BucketNotFound`]; the errors of any call.
+    /// [`Error::InvalidInput`] for a time outside these limits; [`Error::NotAllowed`], without a request if the
+    /// key lacks the capability `shareFiles` or is restricted to other names; [`Error::BucketNotFound`]; the
+    /// [errors of any call](crate::Error#errors-of-any-call).
     ///
     /// # Consequences
     /// A token cannot be revoked before it ends. It stops working when the application key that it was made
@@ -81,9 +81,10 @@ impl Bucket {
     /// [`get_signed_download_url_with`](Self::get_signed_download_url_with) do.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a time outside 1 second to 7 days and for headers that are not
-    /// printable ASCII; [`Error::NotAllowed`], without a request if the key lacks the capability
-    /// `shareFiles` or is restricted to other names; [`Error::BucketNotFound`]; the errors of any call.
+    /// [`Error::InvalidInput`] for a time outside 1 second to 7 days and for headers that are not printable
+    /// ASCII; [`Error::NotAllowed`], without a request if the key lacks the capability `shareFiles` or is
+    /// restricted to other names; [`Error::BucketNotFound`]; the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn get_download_authorization_with(
         &self,
         file_name_prefix: &str,
@@ -143,10 +144,10 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a time outside 1 second to 7 days, and for an empty name, whose token
-    /// would open the whole bucket; [`Error::NotAllowed`], without a request if the key lacks the
-    /// capability `shareFiles` or is restricted to other names; [`Error::BucketNotFound`]; the errors of
-    /// any call.
+    /// [`Error::InvalidInput`] for a time outside 1 second to 7 days, and for an empty name, whose token would
+    /// open the whole bucket; [`Error::NotAllowed`], without a request if the key lacks the capability
+    /// `shareFiles` or is restricted to other names; [`Error::BucketNotFound`]; the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn get_signed_download_url(&self, file_name: &str, valid_for: Duration) -> Result<String> {
         self.get_signed_download_url_with(file_name, valid_for, &ResponseHeaders::default())
     }
@@ -171,10 +172,10 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a time outside 1 second to 7 days, for an empty name, whose token
-    /// would open the whole bucket, and for headers that are not printable ASCII; [`Error::NotAllowed`],
-    /// without a request if the key lacks the capability `shareFiles` or is restricted to other names;
-    /// [`Error::BucketNotFound`]; the errors of any call.
+    /// [`Error::InvalidInput`] for a time outside 1 second to 7 days, for an empty name, whose token would open
+    /// the whole bucket, and for headers that are not printable ASCII; [`Error::NotAllowed`], without a request
+    /// if the key lacks the capability `shareFiles` or is restricted to other names; [`Error::BucketNotFound`];
+    /// the [errors of any call](crate::Error#errors-of-any-call).
     pub fn get_signed_download_url_with(
         &self,
         file_name: &str,

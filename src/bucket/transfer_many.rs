@@ -70,9 +70,9 @@ pub struct Transferred<T> {
 pub struct TransferFailed {
     /// Which of the files it is, counted from 0 in the order in which they were given.
     pub number: u64,
-    /// The name of the file in the bucket, or its id where it was given by that; none if the sequence of files
-    /// failed, or everything was cancelled. No other file is started then, and those that run are still
-    /// reported.
+    /// The name of the file in the bucket, or its id if it was given [by its id](FileToDownload::by_id) alone.
+    /// `None` if the sequence of files failed, or everything was cancelled. No other file is started then, and
+    /// those that run are still reported.
     pub file: Option<String>,
     /// The reason of the failure, as the call for this file alone would return it.
     #[source]

@@ -33,7 +33,8 @@ impl Bucket {
     ///
     /// # Errors
     /// This call sends nothing. The items can be [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// lacks `listFiles` or is restricted to other names, or the errors of any call.
+    /// lacks `listFiles` or is restricted to other names, or the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn list_unfinished_large_files(&self, name_prefix: &str) -> Result<UnfinishedLargeFiles> {
         Ok(UnfinishedLargeFiles {
             bucket: self.clone(),
@@ -67,8 +68,8 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `listFiles` or `writeFiles`; the
-    /// errors of any call. Files that were cancelled before the error remain cancelled, and the call can be
-    /// repeated.
+    /// [errors of any call](crate::Error#errors-of-any-call). Files that were cancelled before the error remain
+    /// cancelled, and the call can be repeated.
     pub fn cancel_unfinished_large_files(&self, older_than: Duration) -> Result<Vec<FileVersion>> {
         let session = &self.client.session;
         let limit = Timestamp::from(session.clock().now()).earlier(older_than);

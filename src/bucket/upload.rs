@@ -87,14 +87,14 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// may not write files of this name, or lacks `writeFileRetentions` or `writeFileLegalHolds` for a
-    /// lock that the options set; [`Error::Service`](crate::Error::Service) with the code
-    /// `bucket_missing_file_lock` for a lock in a bucket without object lock;
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
-    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an unfinished large
-    /// file is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write
+    /// files of this name, or lacks `writeFileRetentions` or `writeFileLegalHolds` for a lock that the options
+    /// set; [`Error::Service`](crate::Error::Service) with the code `bucket_missing_file_lock` for a lock in a
+    /// bucket without object lock; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is
+    /// gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). If an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) also if the unfinished file that
     /// [`resume`](UploadOptions::resume) names does not match the content.
     pub fn upload_bytes_with(
@@ -121,11 +121,11 @@ impl Bucket {
     /// [`Error::LocalFile`](crate::Error::LocalFile) if the local file cannot be read;
     /// [`Error::SourceChanged`](crate::Error::SourceChanged) if it changes during the upload;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
-    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
-    /// unfinished large file is left, the error is inside
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write
+    /// files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). If an unfinished large file is left, the error is inside
     /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_local_file(&self, path: impl AsRef<Path>, file_name: &str) -> Result<Uploaded> {
         self.upload_local_file_with(path, file_name, &UploadOptions::default())
@@ -150,13 +150,12 @@ impl Bucket {
     /// # Errors
     /// [`Error::LocalFile`](crate::Error::LocalFile) if the local file cannot be read;
     /// [`Error::SourceChanged`](crate::Error::SourceChanged) if it changes during the upload, beyond what
-    /// [`may_grow`](UploadOptions::may_grow) allows;
-    /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
-    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
-    /// unfinished large file is left, the error is inside
+    /// [`may_grow`](UploadOptions::may_grow) allows; [`Error::InvalidFileName`](crate::Error::InvalidFileName)
+    /// and [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
+    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not
+    /// write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). If an unfinished large file is left, the error is inside
     /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) also if the unfinished file that
     /// [`resume`](UploadOptions::resume) names does not match the content.
@@ -178,21 +177,22 @@ impl Bucket {
     ///
     /// Where the length is not known, [`upload_stream`](Self::upload_stream) reads to the end.
     ///
-    /// A reader cannot be read twice, so its content is kept in memory until the service has it:
-    /// everything, if it is not larger than [`part_size`](UploadOptions::part_size); otherwise one
-    /// part for each worker, and one more. With the defaults of 10 workers and parts of 100 MB that
-    /// is up to 1.1 GB; [`memory_limit`](crate::B2ApiBuilder::memory_limit) limits it for all
-    /// uploads together.
+    /// A reader cannot be read twice, so its content is kept in memory until the service has it.
+    /// Content of up to 100 MB, the part size that the service recommends, is kept whole and uploaded
+    /// in one request. Longer content is uploaded in parts of 16 MB, or of a ten-thousandth of its
+    /// length if that is more, of which one for each worker and one more are in memory: 176 MB with
+    /// 10 workers. A [`part_size`](UploadOptions::part_size) takes the place of both sizes, and
+    /// [`memory_limit`](crate::B2ApiBuilder::memory_limit) limits all uploads together.
     ///
     /// # Errors
     /// [`Error::SourceChanged`](crate::Error::SourceChanged) if the reader ends early;
     /// [`Error::Stream`](crate::Error::Stream) if it fails;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
-    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an
-    /// unfinished large file is left, the error is inside
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write
+    /// files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). If an unfinished large file is left, the error is inside
     /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_reader(
         &self,
@@ -209,13 +209,14 @@ impl Bucket {
     /// [`Error::SourceChanged`](crate::Error::SourceChanged) if the reader ends early;
     /// [`Error::Stream`](crate::Error::Stream) if it fails;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse, and for [`UploadOptions::resume`], because a reader cannot
-    /// be compared with what is stored, and for a part size beyond the memory limit;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse, and for [`UploadOptions::resume`], because a reader cannot be compared
+    /// with what is stored, and for a part size beyond the memory limit;
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write files of this name;
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
-    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call. If an unfinished large
-    /// file is left, the error is inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). If an unfinished large file is left, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_reader_with(
         &self,
         mut reader: impl Read,
@@ -237,16 +238,19 @@ impl Bucket {
     /// the reader ends early without an error, as the output of a killed program does, the content
     /// up to there becomes the file. An empty reader creates an empty file.
     ///
+    /// Where that must not happen, copy the output into an [`upload_writer`](Self::upload_writer), and
+    /// finish it once the program has succeeded. Until then, nothing is stored:
+    ///
     /// ```no_run
     /// # fn dump(bucket: &b2sdk::Bucket) -> anyhow::Result<()> {
     /// use std::process::{Command, Stdio};
     ///
     /// let mut dump = Command::new("pg_dump").arg("shop").stdout(Stdio::piped()).spawn()?;
-    /// let output = dump.stdout.take().expect("its output is piped");
-    /// let uploaded = bucket.upload_stream(output, "shop.sql")?;
-    /// if !dump.wait()?.success() {
-    ///     // The file ends where the program ended.
-    ///     bucket.delete_file_version(&uploaded.version().file_id, "shop.sql")?;
+    /// let mut output = dump.stdout.take().expect("its output is piped");
+    /// let mut file = bucket.upload_writer("shop.sql")?;
+    /// std::io::copy(&mut output, &mut file)?;
+    /// if dump.wait()?.success() {
+    ///     file.finish()?;
     /// }
     /// # Ok(()) }
     /// ```
@@ -254,13 +258,13 @@ impl Bucket {
     /// # Errors
     /// [`Error::Stream`](crate::Error::Stream) if the reader fails;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key
-    /// may not write files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the
-    /// bucket is gone; [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call.
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) also ends a stream with more bytes than fit
-    /// into 10,000 parts. If an unfinished large file is left, the error is inside
-    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse; [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write
+    /// files of this name; [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). [`Error::InvalidInput`](crate::Error::InvalidInput) also ends a
+    /// stream with more bytes than fit into 10,000 parts. If an unfinished large file is left, the error is
+    /// inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_stream(&self, reader: impl Read, file_name: &str) -> Result<Uploaded> {
         self.upload_stream_with(reader, file_name, &UploadOptions::default())
     }
@@ -271,15 +275,15 @@ impl Bucket {
     /// # Errors
     /// [`Error::Stream`](crate::Error::Stream) if the reader fails;
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an
-    /// option that the service would refuse, and for [`UploadOptions::resume`], because a reader cannot
-    /// be compared with what is stored, and for a part size beyond the memory limit;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for a name or an option
+    /// that the service would refuse, and for [`UploadOptions::resume`], because a reader cannot be compared
+    /// with what is stored, and for a part size beyond the memory limit;
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key may not write files of this name;
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound) if the bucket is gone;
-    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the errors of any call.
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) also ends a stream with more bytes than fit
-    /// into 10,000 parts. If an unfinished large file is left, the error is inside
-    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
+    /// [`Error::CapExceeded`](crate::Error::CapExceeded); the [errors of any
+    /// call](crate::Error#errors-of-any-call). [`Error::InvalidInput`](crate::Error::InvalidInput) also ends a
+    /// stream with more bytes than fit into 10,000 parts. If an unfinished large file is left, the error is
+    /// inside [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     pub fn upload_stream_with(
         &self,
         mut reader: impl Read,

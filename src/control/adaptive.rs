@@ -1,29 +1,40 @@
-//! Chooses the number of workers by the throughput that it brings. This file only computes; what it
-//! is given comes from `tuner`.
+//! Chooses the number of workers by the latency of the network and the throughput that the number
+//! brings. This file only computes; what it is given comes from `tuner`.
 //!
-//! Each sample tells how fast content moved during a second. The number grows and shrinks in steps, and the
-//! first sample after a step is passed over, because new connections begin slowly.
-//!
-//! 1. **Growing.** The number is doubled as long as that brings at least a tenth more.
-//! 2. **Shrinking.** If the first doubling made everything slower, as where this machine is busy already, the number
+//! 1. **Beginning.** Before anything has moved, the number follows the latency: one worker for every
+//!    millisecond that a request waits for its answer. A worker that waits costs nothing, and the longer
+//!    the round trip, the longer it would take to find the number by trying.
+//! 2. **Growing.** The number is doubled as long as that brings at least a tenth more.
+//! 3. **Shrinking.** If the first doubling made everything slower, as where this machine is busy already, the number
 //!    is halved as long as that costs next to nothing.
-//! 3. **Steady.** Now and then a somewhat larger number is tried and kept if it brings more, or a smaller
+//! 4. **Steady.** Now and then a somewhat larger number is tried and kept if it brings more, or a smaller
 //!    one, kept if it brings as much. If the throughput changes for good, the number grows again from where
 //!    it is.
-//! 4. **Shedding.** If the service asks for less (429, 503), or the system has no descriptors left, the number
+//! 5. **Shedding.** If the service asks for less (429, 503), or the system has no descriptors left, the number
 //!    is reduced at once, and stays below what was refused for a while.
+//!
+//! Each sample tells how fast content moved during a time. While the number grows or shrinks in steps, that
+//! is five round trips, between a quarter of a second and a second; otherwise a second. The first sample
+//! after a step is passed over, because new connections begin slowly, and so are samples in which more
+//! workers run than should.
 //!
 //! | what is measured | the number |
 //! | --- | --- |
+//! | the latency, before the first sample | one worker for each millisecond, at least 8 |
 //! | at least a tenth more than before the last doubling | doubled again, up to the largest number |
 //! | while growing, 3 to 10 percent more | stays |
-//! | while growing, less than that | the number before the last step |
+//! | while growing, hardly more or less than before | one more sample decides, then the number before the last step |
+//! | while growing, at least 3 percent slower | the number before the last step |
 //! | the first doubling made it at least 3 percent slower | half of the number before it, and so on while at least 98 percent remain |
+//! | a smaller number brings at least 3 percent more | half of it, and so on while at least 98 percent remain |
 //! | steady for five samples | a somewhat larger number is tried, and the next time a smaller one |
 //! | attempts that bring nothing | the next ones come later, at most after twenty samples, and are smaller |
 //! | while steady, less than half or more than double of before | grows again from where it is |
 //! | 429, 503, no descriptors | reduced at once; what was refused is not reached for 30 samples |
 //! | nothing waits for a worker | unchanged: more would have nothing to do |
+//! | nothing moved for ten minutes | halfway to the first number, and the growth begins again |
+
+use std::time::Duration;
 
 /// How many workers move data at a time: a number, or one that follows the throughput.
 ///
@@ -32,7 +43,7 @@
 /// use b2sdk::{B2Api, InMemoryAccountInfo};
 ///
 /// let b2_api = B2Api::builder(InMemoryAccountInfo::new()).workers(Workers::Auto).build()?;
-/// // It begins with 8, and has at most 64.
+/// // It is 8 until the latency is known, and at most 64.
 /// assert_eq!(b2_api.workers(), 8);
 /// b2_api.set_workers(4);
 /// assert_eq!(b2_api.workers(), 4);
@@ -45,12 +56,14 @@ pub enum Workers {
     Fixed(usize),
     /// As many as bring throughput, at most 64.
     ///
-    /// The number begins with 8 and is doubled as long as that moves content faster. It is halved instead if
+    /// The number begins with 8, or with more on a network with latency: one for every millisecond that
+    /// a request waits for its answer. It is doubled as long as that moves content faster. It is halved instead if
     /// the first doubling makes it slower, as on a machine whose processors are busy. It is reduced when the
     /// service asks for fewer requests (429 and 503), and when the system has no file descriptors left. It
     /// does not grow while there is too little to do for the workers that there are, as when uploads wait for
     /// memory ([`B2ApiBuilder::memory_limit`](crate::B2ApiBuilder::memory_limit)). It needs some seconds to
-    /// settle, so transfers that end sooner run with the first number.
+    /// settle, so transfers that end sooner run with the first number. Later transfers of the same `B2Api`
+    /// begin with the number that was found. The number is not stored.
     ///
     /// Large files are cut into up to 64 parts of at least 16 MB for it.
     Auto,
@@ -65,6 +78,13 @@ impl Workers {
             Self::Fixed(count) => count.max(1),
             Self::Auto | Self::AutoUpTo(_) => FIRST.min(self.most()),
         }
+    }
+
+    /// The number to begin with where requests wait for so long.
+    fn first_over(self, latency: Duration) -> usize {
+        let wanted = latency.as_nanos() / LATENCY_OF_ONE.as_nanos();
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        wanted.clamp(self.first(), self.most())
     }
 
     /// The largest number.
@@ -84,6 +104,16 @@ impl From<usize> for Workers {
 
 /// The number to begin with.
 const FIRST: usize = 8;
+/// For how much latency there is one worker to begin with.
+const LATENCY_OF_ONE: Duration = Duration::from_millis(1);
+/// How long a sample takes.
+pub(super) const SAMPLE: Duration = Duration::from_secs(1);
+/// How many round trips a sample takes at least.
+const ROUNDS: u32 = 5;
+/// How long a sample takes at least: less depends on chance.
+const SHORTEST: Duration = Duration::from_millis(250);
+/// After how long without content half of what was found is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(600);
 /// What doubling the number must bring to be worth it.
 const DOUBLING: f64 = 1.1;
 /// What a somewhat larger number must bring.
@@ -117,8 +147,8 @@ pub(super) struct Sample {
 /// What the next sample is compared with.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
-    /// The number is being doubled.
-    Growing,
+    /// The number is being doubled. The sample may be the second one that decides about the step.
+    Growing { again: bool },
     /// The number is being halved; `before` was there.
     Shrinking { before: usize },
     /// The number has proved itself for so many samples.
@@ -130,8 +160,12 @@ enum Phase {
 /// Chooses the number.
 #[derive(Debug)]
 pub(super) struct Controller {
-    /// The largest number.
-    most: usize,
+    /// What may be chosen.
+    workers: Workers,
+    /// How long a request waits for its answer, if that is known.
+    latency: Option<Duration>,
+    /// Whether a sample has decided about the number.
+    has_begun: bool,
     /// The number now.
     current: usize,
     /// What the next sample is compared with.
@@ -157,9 +191,11 @@ impl Controller {
     pub(super) fn new(workers: Workers) -> Self {
         let current = workers.first();
         Self {
-            most: workers.most(),
+            workers,
+            latency: None,
+            has_begun: false,
             current,
-            phase: Phase::Growing,
+            phase: Phase::Growing { again: false },
             rate: 0.0,
             before: current,
             has_grown: false,
@@ -170,9 +206,53 @@ impl Controller {
         }
     }
 
-    /// Passes the next sample over, because nothing moved for a while.
-    pub(super) fn begin_again(&mut self) {
+    /// Begins again with another range of numbers. The latency is still that of the network.
+    pub(super) fn restart(&mut self, workers: Workers) -> usize {
+        let latency = self.latency;
+        *self = Self::new(workers);
+        latency.map_or(self.current, |latency| self.waited(latency))
+    }
+
+    /// Notes how long a request waited for its answer at least. Returns the number of workers from now on.
+    pub(super) fn waited(&mut self, latency: Duration) -> usize {
+        let latency = self.latency.map_or(latency, |known| known.min(latency));
+        self.latency = Some(latency);
+        if !self.has_begun {
+            self.current = self.workers.first_over(latency);
+            self.before = self.current;
+            // It was guessed rather than found.
+            self.tries_fewer = self.current > self.workers.first();
+        }
+        self.current
+    }
+
+    /// How long the next sample takes.
+    pub(super) fn span(&self) -> Duration {
+        match (self.phase, self.latency) {
+            (Phase::Growing { .. } | Phase::Shrinking { .. }, Some(latency)) => {
+                latency.saturating_mul(ROUNDS).clamp(SHORTEST, SAMPLE)
+            }
+            _ => SAMPLE,
+        }
+    }
+
+    /// Passes the next sample over, because nothing moved for a while. Returns the number of workers from
+    /// now on: after a long time, the network may be another one.
+    pub(super) fn begin_again(&mut self, idle: Duration) -> usize {
         self.passes_over = true;
+        let times = idle.as_nanos() / FORGOTTEN.as_nanos();
+        if times > 0 && self.has_begun {
+            let first = self.workers.first();
+            let halves = (0..times.min(7)).fold(self.current, |current, _| current.midpoint(first));
+            *self = Self::new(self.workers);
+            (self.current, self.before, self.has_begun) = (halves, halves, true);
+        }
+        self.current
+    }
+
+    /// Whether it knows for how long a request waits for its answer.
+    pub(super) const fn knows_latency(&self) -> bool {
+        self.latency.is_some()
     }
 
     /// The number of workers from now on.
@@ -186,6 +266,7 @@ impl Controller {
             // Fewer workers than there may be moved this: it says nothing about their number.
             self.passes_over = true;
         } else if !std::mem::take(&mut self.passes_over) {
+            self.has_begun = true;
             self.judge(sample.rate);
         }
         self.current
@@ -194,6 +275,7 @@ impl Controller {
     /// Reduces the number, and remembers what was refused.
     fn shed(&mut self) {
         let refused = self.current;
+        self.has_begun = true;
         self.current = (refused * 7 / 10).max(1);
         self.refused = Some((refused, REMEMBERED));
         self.phase = Phase::Steady { samples: 0 };
@@ -204,13 +286,14 @@ impl Controller {
     /// The most workers for now.
     fn ceiling(&self) -> usize {
         let refused = self.refused.map(|(count, _)| (count - 1).max(1));
-        refused.map_or(self.most, |most| most.min(self.most))
+        let most = self.workers.most();
+        refused.map_or(most, |refused| refused.min(most))
     }
 
     /// Decides what the throughput of the present number means.
     fn judge(&mut self, rate: f64) {
         match self.phase {
-            Phase::Growing => self.grow(rate),
+            Phase::Growing { again } => self.grow(rate, again),
             Phase::Shrinking { before } => self.shrink(rate, before),
             Phase::Steady { samples } => self.stay(rate, samples),
             Phase::Trying { before } => self.weigh(rate, before),
@@ -218,21 +301,28 @@ impl Controller {
     }
 
     /// Doubles the number again, settles on the one before, or begins to halve that.
-    fn grow(&mut self, rate: f64) {
+    fn grow(&mut self, rate: f64, again: bool) {
         let is_worth_it = self.rate == 0.0 || rate >= self.rate * DOUBLING;
         if is_worth_it && self.current < self.ceiling() {
             self.has_grown = self.rate > 0.0;
+            self.tries_fewer &= !self.has_grown;
             self.failures = 0;
             self.before = self.current;
             self.rate = rate;
-            self.step_to(self.current.saturating_mul(2), Phase::Growing);
+            let step = Phase::Growing { again: false };
+            self.step_to(self.current.saturating_mul(2), step);
         } else if is_worth_it || rate >= self.rate * MORE {
             // What was doubled brought less than that: the best number may be in between.
-            self.tries_fewer = rate < self.rate * LINEAR;
+            if self.rate > 0.0 {
+                self.tries_fewer = rate < self.rate * LINEAR;
+            }
             self.settle(rate);
             self.phase = Phase::Steady {
                 samples: STEADY - 1,
             };
+        } else if !again && rate >= self.rate * CROWDED {
+            // Connections may still be on their way to their full rate.
+            self.phase = Phase::Growing { again: true };
         } else if !self.has_grown && self.before > 1 && rate < self.rate * CROWDED {
             let before = self.before;
             self.step_to(before / 2, Phase::Shrinking { before });
@@ -263,8 +353,8 @@ impl Controller {
             // Not the number of workers has changed, but what they meet.
             self.rate = 0.0;
             self.before = self.current;
-            self.phase = Phase::Growing;
-            return self.grow(rate);
+            self.phase = Phase::Growing { again: false };
+            return self.grow(rate, false);
         }
         self.rate = match self.rate == 0.0 {
             true => rate,
@@ -292,6 +382,11 @@ impl Controller {
 
     /// Keeps the number that was tried, or returns to the one before.
     fn weigh(&mut self, rate: f64, before: usize) {
+        if self.current < before && self.current > 1 && rate >= self.rate * MORE {
+            // There were far too many.
+            self.failures = 0;
+            return self.shrink(rate, before);
+        }
         let wanted = if self.current > before { MORE } else { ENOUGH };
         if rate >= self.rate * wanted {
             // What was good once is tried again.
@@ -320,9 +415,11 @@ impl Controller {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::{any, prop_assert, proptest};
 
-    use super::{Controller, Sample, Workers};
+    use super::{Controller, FORGOTTEN, Sample, Workers};
 
     /// A network: what each connection may move, what all may, and from how many connections on each
     /// further one leaves only such a share of it, as on a machine that has no processor for it.
@@ -402,7 +499,7 @@ mod tests {
             let factor = 0.99 + (noise % 1000) as f64 / 50_000.0;
             rates.push(network.rate(workers));
             workers = controller.next(wanted(network.rate(workers) * factor));
-            assert!((1..=controller.most).contains(&workers));
+            assert!((1..=controller.workers.most()).contains(&workers));
         }
         rates
     }
@@ -423,7 +520,169 @@ mod tests {
         }
     }
 
+    /// A line with latency, on which time passes in steps of 10 ms.
+    #[derive(Debug, Clone, Copy)]
+    struct Line {
+        latency: Duration,
+        network: Network,
+        /// What a new connection carries in its first round trip, by the rate that it comes to.
+        begins_with: f64,
+    }
+
+    const STEP: Duration = Duration::from_millis(10);
+
+    impl Line {
+        /// What a connection of this age carries, by the rate that it comes to: nothing during the four round
+        /// trips for TCP, TLS and an upload URL, and then twice as much in each.
+        fn share(&self, age: Duration) -> f64 {
+            let rounds = age.as_secs_f64() / self.latency.as_secs_f64().max(0.001) - 4.0;
+            match rounds > 0.0 {
+                true => (self.begins_with * rounds.exp2()).min(1.0),
+                false => 0.0,
+            }
+        }
+
+        fn rate(&self, now: Duration, begun: &[Duration]) -> f64 {
+            let shares = begun.iter().map(|begun| self.share(now - *begun));
+            let crowd = begun.len().saturating_sub(self.network.crowd) as i32;
+            (shares.sum::<f64>() * self.network.each).min(self.network.all)
+                * self.network.share.powi(crowd)
+        }
+
+        /// What moved between these seconds with the best fixed number.
+        fn best(&self, from: u64, to: u64) -> f64 {
+            let fixed = |number| self.simulate(number, &mut |_, _, _| (), from, to);
+            (1..=64).map(fixed).fold(0.0, f64::max)
+        }
+
+        /// What moved between these seconds with the controller.
+        fn run(&self, controller: &mut Controller, from: u64, to: u64) -> f64 {
+            let workers = controller.current;
+            let mut due = None;
+            let mut since = (Duration::ZERO, 0.0);
+            let mut follow = |begun: &mut Vec<Duration>, now: Duration, moved: f64| {
+                since.1 += moved;
+                if now < due.unwrap_or_default() {
+                    return;
+                }
+                let rate = since.1 / (now - since.0).as_secs_f64();
+                let workers = match due {
+                    None => controller.begin_again(Duration::ZERO),
+                    Some(_) => controller.next(wanted(rate)),
+                };
+                due = Some(now + controller.span());
+                since = (now, 0.0);
+                begun.resize(workers, now);
+            };
+            self.simulate(workers, &mut follow, from, to)
+        }
+
+        /// Begins with this number of connections, and tells after each step what moved. Returns what moved
+        /// between these seconds.
+        fn simulate(
+            &self,
+            workers: usize,
+            after: &mut dyn FnMut(&mut Vec<Duration>, Duration, f64),
+            from: u64,
+            to: u64,
+        ) -> f64 {
+            let mut begun = vec![Duration::ZERO; workers];
+            let mut total = 0.0;
+            for step in 1..=100 * u32::try_from(to).unwrap() {
+                let now = STEP * step;
+                let moved = self.rate(now, &begun) * STEP.as_secs_f64();
+                if now > Duration::from_secs(from) {
+                    total += moved;
+                }
+                after(&mut begun, now, moved);
+            }
+            total
+        }
+    }
+
+    /// The controller of a program that knows the latency.
+    fn over(line: Line) -> Controller {
+        let mut controller = Controller::new(Workers::Auto);
+        controller.waited(line.latency);
+        controller
+    }
+
+    #[test]
+    fn with_latency_it_is_within_a_tenth_of_the_best_from_the_beginning() {
+        let millis = Duration::from_millis;
+        for (latency, network, begins_with) in [
+            (millis(300), LOSSY, 0.8),
+            (millis(300), CAPPED, 0.05),
+            (millis(100), CAPPED, 0.05),
+            (millis(150), SMALL_FILES, 1.0),
+        ] {
+            let line = Line {
+                latency,
+                network,
+                begins_with,
+            };
+            let share = line.run(&mut over(line), 0, 10) / line.best(0, 10);
+            assert!(share > 0.9, "{line:?}: {share}");
+        }
+    }
+
+    #[test]
+    fn the_number_to_begin_with_follows_the_latency() {
+        for (millis, number) in [(0, 8), (8, 8), (20, 20), (50, 50), (64, 64), (300, 64)] {
+            let mut controller = Controller::new(Workers::Auto);
+            assert_eq!(controller.waited(Duration::from_millis(millis)), number);
+            assert_eq!(controller.waited(Duration::from_secs(5)), number);
+            // What was measured counts for more than a guess.
+            controller.begin_again(Duration::ZERO);
+            controller.next(wanted(1.0));
+            let found = controller.next(wanted(1.0));
+            assert_eq!(controller.waited(Duration::ZERO), found);
+        }
+        let mut controller = Controller::new(Workers::AutoUpTo(5));
+        assert_eq!(controller.waited(Duration::from_secs(1)), 5);
+        let refused = Sample {
+            is_refused: true,
+            ..wanted(1.0)
+        };
+        assert_eq!(controller.next(refused), 3);
+        assert_eq!(controller.waited(Duration::from_millis(100)), 3);
+    }
+
+    #[test]
+    fn what_was_found_is_kept_and_forgotten_by_halves() {
+        let mut controller = Controller::new(Workers::Auto);
+        follow(&mut controller, LOSSY, 9, 7);
+        let minute = Duration::from_secs(60);
+        assert_eq!(controller.begin_again(9 * minute), 64);
+        assert_eq!(controller.begin_again(FORGOTTEN), 36);
+        assert!(!controller.knows_latency());
+        assert_eq!(controller.waited(Duration::from_millis(300)), 36);
+        assert_eq!(controller.begin_again(2 * FORGOTTEN), 15);
+        assert_eq!(controller.begin_again(Duration::MAX), 8);
+        // Without anything that was found, nothing is forgotten.
+        let mut controller = Controller::new(Workers::Auto);
+        controller.waited(Duration::from_millis(300));
+        assert_eq!(controller.begin_again(Duration::MAX), 64);
+    }
+
     proptest! {
+        #[test]
+        fn whatever_the_line_it_comes_near_the_best_number_within_ten_seconds(
+            latency in 0..400_u64,
+            each in 0.01..200.0_f64,
+            all in 1.0..1000.0_f64,
+            crowd in 8..64_usize,
+            share in 0.97..1.0_f64,
+            begins_with in 0.01..1.0_f64,
+        ) {
+            let network = Network { each, all, crowd, share };
+            let latency = Duration::from_millis(latency);
+            let line = Line { latency, network, begins_with };
+            // Every connection has come to its full rate by then.
+            let share = line.run(&mut over(line), 10, 40) / 30.0 / network.best();
+            prop_assert!(share > 0.75, "{share}");
+        }
+
         #[test]
         fn whatever_the_network_it_comes_near_the_best_number(
             each in 0.01..200.0_f64,
@@ -444,12 +703,19 @@ mod tests {
         #[test]
         fn no_number_is_outside_its_limits(
             most in 0..100_usize,
-            samples in proptest::collection::vec((0.0..100.0_f64, any::<bool>(), any::<bool>()), 0..200),
+            samples in proptest::collection::vec((0.0..100.0_f64, any::<bool>(), any::<bool>(), 0..2_000_000_u64), 0..200),
         ) {
             let mut controller = Controller::new(Workers::AutoUpTo(most));
-            for (rate, is_wanted, is_refused) in samples {
+            let allowed = 1..=most.max(1);
+            for (rate, is_wanted, is_refused, millis) in samples {
                 let workers = controller.next(Sample { rate, is_wanted, is_refused });
-                prop_assert!((1..=most.max(1)).contains(&workers));
+                prop_assert!(allowed.contains(&workers));
+                let time = Duration::from_millis(millis);
+                match millis % 10 {
+                    0 => prop_assert!(allowed.contains(&controller.begin_again(time))),
+                    1 => prop_assert!(allowed.contains(&controller.waited(time))),
+                    _ => {}
+                }
             }
         }
     }
@@ -477,8 +743,9 @@ mod tests {
         };
         let mut controller = Controller::new(Workers::Auto);
         let numbers = [0; 200].map(|_| controller.next(wanted(network.rate(8))));
-        assert_eq!(numbers[..5], [8, 16, 16, 8, 8]);
-        assert!(numbers[5..].iter().all(|number| *number <= 10));
+        // Whether they bring more is looked at twice.
+        assert_eq!(numbers[..6], [8, 16, 16, 16, 8, 8]);
+        assert!(numbers[6..].iter().all(|number| *number <= 10));
         assert!(controller.current <= 2, "{}", controller.current);
     }
 

@@ -4,13 +4,14 @@
 //! memory: the one that is worked through, and the next one. If no thread can be started, the batches are
 //! read by the thread that asks for them.
 //!
-//! Dropping it cancels the request that is under way and waits for the thread, so that none outlives its
-//! owner. A panic of the thread is passed on.
+//! Dropping it cancels the request that is under way and does not wait for the thread. Usually the thread ends
+//! within milliseconds. One that looks up a name or connects, which cannot be interrupted, ends after the time limit
+//! of that, and sends nothing. A panic of the thread is passed on to an owner that still takes batches.
 //!
 //! | what happens | what follows |
 //! |---|---|
 //! | reading fails | the error is the next batch, and the last one |
-//! | it is dropped while a request runs | the request is cancelled, and the thread joined |
+//! | it is dropped while a request runs | the request is cancelled; the thread ends by itself |
 //! | the thread panics | the panic continues in the thread that asks for the batch |
 //! | whoever takes the batches is slow | the thread waits with one batch; it reads nothing more |
 //!
@@ -71,13 +72,17 @@ impl<R, B> Ahead<R, B> {
 
     /// Reads no more.
     ///
-    /// It waits for the request that is under way, which the token cuts short; looking up a name and
-    /// connecting cannot be cut short. Calling it again does nothing.
+    /// It cancels the request that is under way and does not wait for the thread: in an outage, connecting takes
+    /// longer than any caller wants to wait. Calling it again does nothing.
     pub(crate) fn end(&mut self) {
-        if let State::Ahead { .. } = self.state {
-            self.cancel.cancel();
+        match &self.state {
+            State::Ahead { thread, .. } if thread.is_finished() => self.join(),
+            State::Ahead { .. } => {
+                self.cancel.cancel();
+                self.state = State::Ended;
+            }
+            State::Idle(_) | State::Alone(_) | State::Ended => self.state = State::Ended,
         }
-        self.join();
     }
 }
 
@@ -189,5 +194,62 @@ fn read<B>(mut reader: impl Iterator<Item = Result<B>>, batches: &SyncSender<Opt
         if batches.send(batch).is_err() || is_last {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+    use std::time::Duration;
+
+    use super::Ahead;
+    use crate::control::cancel::CancelToken;
+    use crate::error::Result;
+
+    /// A reader of one batch, after which it reads like one that connects: it takes no notice of being cancelled.
+    struct Connecting {
+        batches: u32,
+        begun: Sender<()>,
+        /// Ends the connecting.
+        connected: Receiver<()>,
+        /// Whether it had to wait for longer than its limit.
+        gave_up: Sender<bool>,
+    }
+
+    impl Iterator for Connecting {
+        type Item = Result<u32>;
+
+        fn next(&mut self) -> Option<Self::Item> {
+            self.batches += 1;
+            if self.batches > 1 {
+                self.begun.send(()).unwrap();
+                let waited = self.connected.recv_timeout(Duration::from_secs(20));
+                let gave_up = waited == Err(RecvTimeoutError::Timeout);
+                self.gave_up.send(gave_up).unwrap();
+            }
+            Some(Ok(self.batches))
+        }
+    }
+
+    #[test]
+    fn dropping_it_does_not_wait_for_a_thread_that_connects() {
+        let (begun, has_begun) = channel();
+        let (connect, connected) = channel();
+        let (gave_up, outcome) = channel();
+        let cancel = CancelToken::new();
+        let reader = Connecting {
+            batches: 0,
+            begun,
+            connected,
+            gave_up,
+        };
+        let mut ahead = Ahead::new(reader, cancel.clone());
+        assert_eq!(ahead.next().map(Result::unwrap), Some(1));
+        has_begun.recv().unwrap();
+        drop(ahead);
+        assert!(cancel.is_cancelled());
+        connect.send(()).unwrap();
+        assert!(!outcome.recv().unwrap(), "the drop waited for the thread");
+        assert!(outcome.recv().is_err(), "nothing is read after the drop");
     }
 }

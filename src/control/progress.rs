@@ -303,6 +303,13 @@ impl ProgressCounter {
         state.progress.bytes = state.progress.bytes.saturating_sub(bytes);
     }
 
+    /// Counts the bytes and parts that have arrived from zero again. The next report shows it.
+    pub(crate) fn begin_again(&self) {
+        let mut state = self.lock();
+        state.progress.bytes = 0;
+        state.progress.parts = 0;
+    }
+
     /// Calls the receiver with the present state, after releasing the lock.
     fn report(&self, mut state: MutexGuard<'_, State>) {
         let Some(receiver) = &self.receiver else {

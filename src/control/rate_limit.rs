@@ -79,6 +79,13 @@ impl Bandwidth {
         tuner.is_some_and(|tuner| tuner.out_of_descriptors(clock.elapsed()))
     }
 
+    /// Reports how long a request waited for its answer to the tuner.
+    pub(crate) fn waited(&self, latency: Duration) {
+        if let Some(tuner) = self.up.tuner.get() {
+            tuner.waited(latency);
+        }
+    }
+
     /// Reports an answer to a request that moves content, or a refusal of any request, to the
     /// tuner.
     pub(crate) fn answered(&self, clock: &Clock, is_content: bool, is_refused: bool) {

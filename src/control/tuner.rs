@@ -1,6 +1,6 @@
 //! Measures throughput, and sets the number of permits that `adaptive` chooses by it.
 //!
-//! There is no thread for this. Whoever moves content reports it, and the first report after a second is
+//! There is no thread for this. Whoever moves content reports it, and the first report after the time of a sample is
 //! over takes the sample. If nothing moves, nothing changes.
 //!
 //! | report | from | counts as |
@@ -8,18 +8,19 @@
 //! | bytes moved | each read or write of content | as many bytes |
 //! | a request answered | each success that moves content | 32 KiB, so that a thousand empty files are not nothing |
 //! | a refusal (429, 503), no descriptors | the HTTP layer | the end of the sample, and fewer workers |
+//! | how long a request waited for its answer | the HTTP layer | the latency, if no request waited for less |
 //! | work that waits | a thread that asks for a permit | "more workers would help" |
+//!
+//! What is found stays for later transfers. After ten minutes in which nothing moved, half of it is forgotten.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::control::adaptive::{Controller, Sample, Workers};
+use crate::control::adaptive::{Controller, SAMPLE, Sample, Workers};
 use crate::control::semaphore::Semaphore;
 
-/// How long a sample takes.
-const SAMPLE: Duration = Duration::from_secs(1);
 /// For how long a fixed number of workers stays reduced after the system had no file descriptors left.
 const SHORTAGE: Duration = Duration::from_secs(30);
 /// How many bytes a request counts for, so that small files count as well.
@@ -40,6 +41,8 @@ pub(crate) struct Tuner {
     is_wanted: AtomicBool,
     /// When the sample is over, in nanoseconds of the clock's `elapsed`.
     due: AtomicU64,
+    /// The shortest time that a request waited for its answer, in nanoseconds.
+    latency: AtomicU64,
     /// What only one thread at a time takes a sample with.
     state: Mutex<State>,
 }
@@ -50,8 +53,8 @@ struct State {
     controller: Controller,
     /// What was asked for.
     workers: Workers,
-    /// When the sample began.
-    began: Duration,
+    /// When the sample began; none before anything moved.
+    began: Option<Duration>,
     /// When something was refused last.
     refused: Option<Duration>,
 }
@@ -66,10 +69,11 @@ impl Tuner {
             moved: AtomicU64::new(0),
             is_wanted: AtomicBool::new(false),
             due: AtomicU64::new(0),
+            latency: AtomicU64::new(u64::MAX),
             state: Mutex::new(State {
                 controller: Controller::new(workers),
                 workers,
-                began: Duration::ZERO,
+                began: None,
                 refused: None,
             }),
         }
@@ -78,12 +82,13 @@ impl Tuner {
     /// Changes the range of numbers to choose from, and starts again.
     pub(crate) fn set(&self, workers: Workers) {
         let mut state = self.state.lock();
-        state.controller = Controller::new(workers);
+        let is_on = !matches!(workers, Workers::Fixed(_));
+        let adaptive = state.controller.restart(workers);
+        let first = if is_on { adaptive } else { workers.first() };
         state.workers = workers;
         self.is_reduced.store(false, Ordering::Relaxed);
-        self.is_on
-            .store(!matches!(workers, Workers::Fixed(_)), Ordering::Relaxed);
-        self.permits.set_limit(workers.first() as u64);
+        self.is_on.store(is_on, Ordering::Relaxed);
+        self.permits.set_limit(first as u64);
     }
 
     /// The largest number that may be chosen.
@@ -139,6 +144,18 @@ impl Tuner {
         }
     }
 
+    /// Notes that a request waited for so long for its answer. The shortest wait is the latency: longer ones
+    /// were those of a busy service or of a line that is full.
+    pub(crate) fn waited(&self, latency: Duration) {
+        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        if self.latency.fetch_min(nanos, Ordering::Relaxed) <= nanos {
+            return;
+        }
+        let mut state = self.state.lock();
+        let workers = state.controller.waited(latency);
+        self.change(workers);
+    }
+
     /// Notes that a request was answered.
     pub(crate) fn answered(&self, now: Duration) {
         self.moved(REQUEST, now);
@@ -169,30 +186,38 @@ impl Tuner {
 
     /// Takes a sample, and sets the number that follows from it.
     fn sample(&self, state: &mut State, is_refused: bool, now: Duration) {
-        let took = now.saturating_sub(state.began);
+        let began = state.began.replace(now);
+        let took = now.saturating_sub(began.unwrap_or(now));
         let moved = self.moved.swap(0, Ordering::Relaxed);
-        let is_queued = self.permits.taken() >= self.permits.limit();
+        let (taken, limit) = (self.permits.taken(), self.permits.limit());
+        let is_wanted = self.is_wanted.swap(taken >= limit, Ordering::Relaxed);
         let sample = Sample {
             rate: moved as f64 / took.as_secs_f64().max(f64::MIN_POSITIVE),
-            is_wanted: self.is_wanted.swap(is_queued, Ordering::Relaxed),
+            // More workers than there should be moved this: it says nothing about their number.
+            is_wanted: is_wanted && taken <= limit,
             is_refused,
         };
-        state.began = now;
-        let due = u64::try_from((now + SAMPLE).as_nanos()).unwrap_or(u64::MAX);
-        self.due.store(due, Ordering::Relaxed);
-        if took > 3 * SAMPLE && !sample.is_refused {
+        let span = state.controller.span();
+        let workers = if (began.is_none() || took > 2 * span) && !is_refused {
             // Nothing moved for a while.
-            return state.controller.begin_again();
+            state.controller.begin_again(took)
+        } else {
+            state.controller.next(sample)
+        };
+        if !state.controller.knows_latency() {
+            self.latency.store(u64::MAX, Ordering::Relaxed);
         }
-        let before = self.permits.limit();
-        let workers = state.controller.next(sample) as u64;
+        let due = now + state.controller.span();
+        let due = u64::try_from(due.as_nanos()).unwrap_or(u64::MAX);
+        self.due.store(due, Ordering::Relaxed);
+        self.change(workers);
+    }
+
+    /// Sets the number of workers, if it is adaptive.
+    fn change(&self, workers: usize) {
+        let (workers, before) = (workers as u64, self.permits.limit());
         if workers != before && self.is_on.load(Ordering::Relaxed) {
-            tracing::debug!(
-                workers,
-                before,
-                rate = sample.rate,
-                "the number of workers changes"
-            );
+            tracing::debug!(workers, before, "the number of workers changes");
             self.permits.set_limit(workers);
         }
     }
@@ -256,6 +281,62 @@ mod tests {
         tuner.set(Workers::Fixed(5));
         tuner.moved(1, at(90_000));
         assert_eq!(permits.limit(), 5);
+    }
+
+    #[test]
+    fn the_shortest_wait_decides_about_the_first_number() {
+        let permits = Semaphore::new(8);
+        let tuner = Tuner::new(&permits, Workers::Auto);
+        for (millis, number) in [(45, 45), (200, 45), (20, 20), (300, 20)] {
+            tuner.waited(Duration::from_millis(millis));
+            assert_eq!(permits.limit(), number);
+        }
+        tuner.set(Workers::AutoUpTo(12));
+        assert_eq!(permits.limit(), 12);
+        tuner.set(Workers::Fixed(3));
+        tuner.waited(Duration::from_millis(10));
+        assert_eq!(permits.limit(), 3);
+        tuner.set(Workers::Auto);
+        assert_eq!(permits.limit(), 10);
+    }
+
+    #[test]
+    fn the_latency_is_measured_again_after_a_long_pause() {
+        let permits = Semaphore::new(8);
+        let tuner = Tuner::new(&permits, Workers::Auto);
+        run(&tuner, &permits, 0, 12);
+        assert_eq!(permits.limit(), 64);
+        tuner.waited(Duration::from_millis(1));
+        tuner.moved(1, Duration::from_secs(700));
+        assert_eq!(permits.limit(), 36);
+        // This would not be the shortest, if that were not forgotten.
+        tuner.waited(Duration::from_millis(100));
+        assert_eq!(
+            tuner.state.lock().controller.span(),
+            Duration::from_millis(500)
+        );
+        assert_eq!(permits.limit(), 36, "what was found counts for more");
+    }
+
+    #[test]
+    fn a_number_is_not_judged_while_more_workers_run() {
+        let permits = Semaphore::new(8);
+        let tuner = Tuner::new(&permits, Workers::Auto);
+        permits.acquire(8, []).unwrap();
+        tuner.refused(Duration::ZERO);
+        assert_eq!(permits.limit(), 5);
+        for second in 1..100 {
+            tuner.wanted();
+            tuner.moved(1000, Duration::from_secs(second));
+            assert_eq!(permits.limit(), 5);
+        }
+        permits.release(3);
+        let others = (100..110).filter(|second| {
+            tuner.wanted();
+            tuner.moved(1000, Duration::from_secs(*second));
+            permits.limit() != 5
+        });
+        assert!(others.count() > 0, "another number is tried");
     }
 
     #[test]

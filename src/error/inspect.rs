@@ -154,8 +154,8 @@ impl Error {
     /// [`Connection`](Self::Connection) but for a certificate that is not accepted, and
     /// [`Store`](Self::Store) if the store is only unavailable.
     ///
-    /// The call has been repeated already, for about 15 minutes by default, so wait for minutes before the
-    /// next try.
+    /// The call has been repeated already, as [`RetryPolicy`](crate::RetryPolicy) says: by default for two to
+    /// three minutes, or up to 15 if the service asked for pauses. So wait for minutes before the next try.
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {

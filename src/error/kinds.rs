@@ -62,6 +62,27 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// [`LargeFileLeft`](Self::LargeFileLeft) wraps any of these where an unfinished large file remains;
 /// [`failure`](Self::failure) looks inside.
 ///
+/// # Errors of any call
+///
+/// The documentation of a call names the errors that are about what it does, and ends with "the errors of any
+/// call". Those are the following, which every call that sends requests can fail with:
+///
+/// - [`NotAuthorized`](Self::NotAuthorized) before the account is authorized and after a logout;
+///   [`NotAllowed`](Self::NotAllowed) if the key lacks the capability for one of the requests.
+/// - [`InvalidCredentials`](Self::InvalidCredentials), [`Credentials`](Self::Credentials) and
+///   [`AccountChanged`](Self::AccountChanged), because any call may find that its token has expired and has to
+///   be replaced.
+/// - [`CapExceeded`](Self::CapExceeded) for the account's cap of requests, and
+///   [`BudgetExceeded`](Self::BudgetExceeded) for the budget of the program.
+/// - [`Connection`](Self::Connection), [`Busy`](Self::Busy), [`UnexpectedReply`](Self::UnexpectedReply), and
+///   [`Service`](Self::Service) for a refusal that has no variant.
+/// - [`Store`](Self::Store) if the account-info store fails in a way that the call cannot do without.
+/// - [`Cancelled`](Self::Cancelled) after the call's token was cancelled or the `B2Api` was shut down.
+///
+/// The request that failed may have taken effect after `Cancelled`, and where
+/// [`is_answer_lost`](Self::is_answer_lost) is true; otherwise it has not. Earlier requests of the call may have
+/// taken effect in any case.
+///
 /// ```
 /// use b2sdk::{B2Api, Error, InMemoryAccountInfo};
 ///
@@ -172,11 +193,12 @@ pub enum Error {
         /// The service's answer; `None` if the file was missing in a listing.
         service: Option<Box<ServiceError>>,
     },
-    /// Another bucket has this name, perhaps one of another account: bucket names are unique among
+    /// A bucket has this name already, of this account or of another one: bucket names are unique among
     /// all accounts, without regard to case.
     /// [`get_or_create_bucket`](crate::B2Api::get_or_create_bucket) returns a bucket of this account instead.
     #[error(
-        "the bucket name {name:?} is taken; bucket names are unique among all accounts, choose another"
+        "the bucket name {name:?} is taken; open the bucket if it is yours, or choose another name, because \
+         bucket names are unique among all accounts"
     )]
     BucketNameTaken {
         /// The name that was given.

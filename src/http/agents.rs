@@ -30,15 +30,14 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use ureq::config::IpFamily;
-use ureq::http::Uri;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy};
 
 use crate::error::{Error, Result};
+use crate::http::checked_url::CheckedUrl;
 use crate::http::config::{HttpConfig, ProxyChoice};
 use crate::http::connector::Shared;
 use crate::http::proxy::Proxies;
-use crate::model::realm::is_loopback;
 
 /// What all pools of a `B2Api` are made from. Created once, because reading root certificates and
 /// proxy variables takes time and may fail.
@@ -110,16 +109,16 @@ impl Agents {
     /// The pool for a URL at this host. Fails if the environment variable that should name the
     /// proxy does not name a usable one.
     ///
-    /// The caller has checked that the host is that of the URL. A pool is a handle: a clone uses
-    /// the same connections.
-    pub(super) fn for_url(&self, url: &str, host: &str) -> Result<Agent> {
-        if is_loopback(host) {
+    /// A pool is a handle: a clone uses the same connections.
+    pub(super) fn for_url(&self, url: &CheckedUrl) -> Result<Agent> {
+        if url.is_loopback {
             return Ok(self.loopback.clone());
         }
-        let is_https = url.starts_with("https://");
-        let port = url.parse().ok().and_then(|url: Uri| url.port_u16());
+        let is_https = url.is_https();
+        let port = url.uri.port_u16();
         let port = port.unwrap_or(if is_https { 443 } else { 80 });
-        let proxy = self.agent_settings.proxies.for_host(is_https, host, port)?;
+        let proxies = &self.agent_settings.proxies;
+        let proxy = proxies.for_host(is_https, &url.host, port)?;
         let through = proxy.and_then(|proxy| {
             let mut proxied = self.proxied.iter();
             proxied.find(|(known, _)| known == proxy)

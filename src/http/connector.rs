@@ -22,6 +22,9 @@
 //! part that reports early answers (`early_answer`) and the one that saves needless checks
 //! (`pool_check`).
 //!
+//! A connection with TLS has two pairs of buffers: the pool's for what is decrypted, and smaller ones beneath TLS, which
+//! takes and gives single records of 16 KiB.
+//!
 //! All rounds together never take longer than the limit on connecting. A host with eight silent
 //! addresses therefore costs 2 s in the first round and 8 s in the second, and the last round
 //! divides what is left. An address that answered is noted (`dns_cache`) and comes first the next
@@ -29,22 +32,20 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Error;
-use ureq::unversioned::resolver::ResolvedSocketAddrs;
 use ureq::unversioned::transport::time::Duration as Limit;
 use ureq::unversioned::transport::{
-    ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout, RustlsConnector,
-    TcpConnector, Transport,
+    ConnectProxyConnector, ConnectionDetails, Connector, Either, RustlsConnector, Transport,
 };
 
 use crate::error::words::is_out_of_descriptors;
 use crate::http::dns_cache::DnsCache;
 use crate::http::early_answer::EarlyAnswers;
 use crate::http::pool_check::{CheckedConnection, CheckingConnector, Shortage};
+use crate::http::socket::{self, SocketTransport};
 
 /// How long each address of a host may take, in the first rounds. In the last round the addresses
 /// share the time that is left. The first limit is longer than nearly every round trip, and short
@@ -95,7 +96,6 @@ impl Shared {
             .chain(ProxyConnector::default())
             .chain(AddressConnector {
                 dns_cache: self.dns_cache.clone(),
-                tcp: TcpConnector::default(),
             })
             .chain(TlsConnector(Arc::clone(&self.tls)))
             .chain(EarlyAnswers);
@@ -175,24 +175,24 @@ impl<In: Transport> Connector<In> for ProxyConnector {
 struct AddressConnector {
     /// Knows which of the addresses answered before.
     dns_cache: DnsCache,
-    /// Makes one connection at a time.
-    tcp: TcpConnector,
 }
 
 /// Marks every failure as `NotConnected`, also one inside a tunnel.
 impl<In: Transport> Connector<In> for AddressConnector {
-    type Out = <TcpConnector as Connector<In>>::Out;
+    type Out = Either<In, SocketTransport>;
 
     fn connect(
         &self,
         details: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, Error> {
-        let connected = match chained {
-            Some(tunnel) => self.tcp.connect(details, Some(tunnel)),
-            None => self.connect_in_turn(details),
-        };
-        connected.map_err(|error| NotConnected::mark(error, None))
+        if let Some(tunnel) = chained {
+            return Ok(Some(Either::A(tunnel)));
+        }
+        match self.connect_in_turn(details) {
+            Ok(connected) => Ok(Some(Either::B(connected))),
+            Err(error) => Err(NotConnected::mark(error, None)),
+        }
     }
 }
 
@@ -205,15 +205,12 @@ impl AddressConnector {
     ///
     /// The failure that is reported is that of the address that was tried last. If the time is over
     /// between two attempts, it is the time-out.
-    fn connect_in_turn<In: Transport>(
-        &self,
-        details: &ConnectionDetails<'_>,
-    ) -> Result<Option<<TcpConnector as Connector<In>>::Out>, Error> {
-        let mut addresses = self.dns_cache.in_order(details.uri, &details.addrs);
-        if addresses.len() < 2 {
-            return self.tcp.connect(details, None);
-        }
+    fn connect_in_turn(&self, details: &ConnectionDetails<'_>) -> Result<SocketTransport, Error> {
         let clock = self.dns_cache.clock();
+        let mut addresses = self.dns_cache.in_order(details.uri, &details.addrs);
+        if let [address] = *addresses {
+            return socket::connect(details, address, details.timeout.after, clock);
+        }
         let started = clock.elapsed();
         let (mut silent, mut failure) = (Vec::new(), None);
         for round in ROUNDS.map(Some).into_iter().chain([None]) {
@@ -226,7 +223,7 @@ impl AddressConnector {
                 }
                 let limit = round.unwrap_or(left / untried).min(left);
                 untried -= 1;
-                match self.tcp.connect(&only(details, address, limit), None) {
+                match socket::connect(details, address, Limit::Exact(limit), clock) {
                     Ok(connected) => {
                         self.dns_cache.note_answer(details.uri, address, &silent);
                         return Ok(connected);
@@ -247,32 +244,15 @@ impl AddressConnector {
     }
 }
 
-/// The details of a connection to one address, within this time.
-///
-/// The time that the host as a whole has left is kept by the caller.
-fn only<'a>(
-    details: &ConnectionDetails<'a>,
-    address: SocketAddr,
-    limit: Duration,
-) -> ConnectionDetails<'a> {
-    let mut only = with(details, details.resolver.empty());
-    only.addrs.push(address);
-    only.timeout = NextTimeout {
-        after: Limit::Exact(limit),
-        ..details.timeout
-    };
-    only
-}
-
-/// The details of a connection with other addresses.
+/// The details of a connection whose settings are those of its pool.
 ///
 /// `ureq`'s type cannot be cloned, so each member is passed on by hand.
-fn with<'a>(details: &ConnectionDetails<'a>, addrs: ResolvedSocketAddrs) -> ConnectionDetails<'a> {
+fn of_pool<'a>(details: &ConnectionDetails<'a>) -> ConnectionDetails<'a> {
     ConnectionDetails {
         uri: details.uri,
-        addrs,
+        addrs: details.addrs.clone(),
         config: details.config,
-        request_level: details.request_level,
+        request_level: false,
         resolver: details.resolver,
         now: (details.current_time)(),
         timeout: details.timeout,
@@ -297,11 +277,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, Error> {
         // TLS settings of a single request would need a configuration of their own. There are none.
-        let shared = ConnectionDetails {
-            request_level: false,
-            ..with(details, details.addrs.clone())
-        };
-        let connected = self.0.connect(&shared, chained);
+        let connected = self.0.connect(&of_pool(details), chained);
         connected.map_err(|error| NotConnected::mark(error, None))
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct Exchanged {
     pub(super) sent: Option<Sent>,
     /// The time from the beginning to the head of the answer, or to the failure.
     pub(super) took: Duration,
+    /// The time since the host was ready for the body, if there is one: without that of connecting.
+    pub(super) waited: Duration,
 }
 
 /// A request that lacks only its body.
@@ -92,8 +94,8 @@ impl Http {
     ) -> Exchanged {
         let clock = &self.0.clock;
         let started = clock.elapsed();
-        let (answer, sent) = match body {
-            RequestBody::None => (self.run(message, ()), None),
+        let (answer, sent, ready) = match body {
+            RequestBody::None => (self.run(message, ()), None, None),
             RequestBody::Bytes(bytes) => {
                 let length = bytes.len() as u64;
                 let source = Source::Bytes(bytes);
@@ -104,10 +106,12 @@ impl Http {
                 self.send_body(message, ExactReader::new(source, length, control, clock))
             }
         };
+        let ended = clock.elapsed();
         Exchanged {
             answer,
             sent,
-            took: clock.elapsed().saturating_sub(started),
+            took: ended.saturating_sub(started),
+            waited: ended.saturating_sub(ready.unwrap_or(started)),
         }
     }
 
@@ -115,12 +119,12 @@ impl Http {
     /// 100-continue`, and how the host reacts is noted.
     ///
     /// The header `Content-Length` is set here from the reader's own length, so that the two cannot
-    /// differ.
+    /// differ. The result tells besides when the body was first read.
     fn send_body(
         &self,
         mut message: Message<'_>,
         mut reader: ExactReader<'_>,
-    ) -> (Answer, Option<Sent>) {
+    ) -> (Answer, Option<Sent>, Option<Duration>) {
         let (operation, host) = (message.operation, message.host);
         let headers = message.head.headers_mut();
         headers.insert(types::header::CONTENT_LENGTH, reader.length().into());
@@ -145,7 +149,7 @@ impl Http {
             };
             expectations.note(&asked, &answer);
         }
-        (answer, Some(reader.sent()))
+        (answer, Some(reader.sent()), reader.first_read())
     }
 
     /// Runs the request with the time limits of its operation. Those of most operations are the pool's;

@@ -95,6 +95,13 @@ mod tests {
     const UNREADABLE: Reaction = (None, || {
         Answer::Broken(ureq::Error::Timeout(ureq::Timeout::PerRead))
     });
+    /// The body was sent, and then no answer came, or none that can be read.
+    const LEAVE_AND_STALL: Reaction = (Some(Duration::ZERO), || {
+        Answer::Broken(ureq::Error::Timeout(ureq::Timeout::PerRead))
+    });
+    const SILENCE_AND_STALL: Reaction = (Some(LIMIT), || {
+        Answer::Broken(ureq::Error::Timeout(ureq::Timeout::PerRead))
+    });
     const GONE: Reaction = (None, broken);
     const UNREACHABLE: Reaction = (None, || {
         Answer::NotConnected(NotConnected {
@@ -127,6 +134,10 @@ mod tests {
             (&[UNREACHABLE, UNREACHABLE, GONE, GONE], true),
             (&[UNKNOWN], false),
             (&[UNREADABLE], false),
+            (&[LEAVE_AND_STALL, LEAVE_AND_STALL], true),
+            (&[SILENCE, LEAVE_AND_STALL, SILENCE], true),
+            (&[SILENCE_AND_STALL], true),
+            (&[SILENCE_AND_STALL, SILENCE], false),
         ] {
             let expectations = Expectations::default();
             for (waited, answer) in reactions {

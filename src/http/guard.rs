@@ -12,7 +12,7 @@
 //! | `http://` to this machine | if the host belongs to the realm | if the host belongs to the realm |
 //! | `http://` elsewhere | refused, unless the builder allows it | refused, unless the builder allows it |
 //! | user and password in the URL, no host, another scheme | refused | refused |
-//! | characters that a URL cannot have | refused | refused |
+//! | characters that a URL cannot have, a port that is no number up to 65535 | refused | refused |
 //!
 //! Nothing here looks a name up or sends anything, so a check costs no time. It trusts `host_of` to
 //! read a URL as `ureq` does; a URL that has a user name before its host has no host for this
@@ -24,21 +24,21 @@
 use ureq::http::Uri;
 
 use crate::error::{Error, Result};
+use crate::http::checked_url::CheckedUrl;
 use crate::http::config::HttpConfig;
 use crate::model::operation::Operation;
 use crate::model::realm::{Realm, host_of, is_loopback};
 
-/// Returns the host of `url`, and the URL as the HTTP library takes it, if the realm's credentials
-/// may be sent there. Fails with `UnexpectedReply` otherwise; the message does not contain the URL.
+/// Returns what a request needs to know of `url`, if the realm's credentials may be sent there. Fails with `UnexpectedReply` otherwise; the message does not contain the URL.
 ///
 /// A host that the builder trusts may be called by the credentials of any realm; case does not
 /// count. The scheme is checked even for such a host.
-pub(super) fn check<'u>(
+pub(super) fn check(
     realm: &Realm,
-    url: &'u str,
+    url: &str,
     config: &HttpConfig,
     operation: Operation,
-) -> Result<(&'u str, Uri)> {
+) -> Result<CheckedUrl> {
     let HttpConfig {
         allow_http,
         trusted_hosts,
@@ -59,9 +59,9 @@ pub(super) fn check<'u>(
             "it is not https"
         }
         Some(host) if url.starts_with("https://") || url.starts_with("http://") => {
-            match url.parse() {
-                Ok(uri) => return Ok((host, uri)),
-                Err(_) => "it contains characters that a URL cannot have",
+            match callable(url) {
+                Some(uri) => return Ok(CheckedUrl::new(uri, host)),
+                None => NOT_CALLABLE,
             }
         }
         Some(_) => "it is not https",
@@ -98,12 +98,23 @@ pub(super) fn check_realm(realm: &Realm, allow_http: bool) -> Result<()> {
         Some((_, Some(host))) if is_s3_endpoint(host) => {
             "this is an endpoint of the S3 API, which this crate does not speak; use \"production\""
         }
-        Some((url, Some(_))) if url.parse::<Uri>().is_err() => {
-            "it contains characters that a URL cannot have"
-        }
+        Some((url, Some(_))) if callable(url).is_none() => NOT_CALLABLE,
         Some((_, Some(_))) => return Ok(()),
     };
     Err(Error::invalid_input("realm", reason))
+}
+
+/// What is wrong with a URL that is not [`callable`].
+const NOT_CALLABLE: &str =
+    "it contains characters that a URL cannot have, or its port is not a number up to 65535";
+
+/// The URL as the HTTP library takes it. `None` if it is not valid, or if its port is no number up to 65535:
+/// the library would call the usual port of the scheme instead, where another program may listen.
+fn callable(url: &str) -> Option<Uri> {
+    let uri: Uri = url.parse().ok()?;
+    let authority = uri.authority()?;
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    (matches!(port, "" | ":") || uri.port_u16().is_some()).then_some(uri)
 }
 
 /// Whether a host belongs to the S3-compatible API.
@@ -214,6 +225,8 @@ mod tests {
             "\"production\"",
             "127.0.0.1:8180",
             "https://b2.example.org/<>",
+            "https://b2.example.org:65536",
+            "http://[::1]:80x",
         ] {
             let error = check_realm(&Realm::from(realm), false).unwrap_err();
             assert!(!error.to_string().contains(secret));

@@ -138,11 +138,11 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, prop, proptest};
     use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 
-    use super::{JoinedWrites, LONGEST};
+    use super::{Duration, JoinedWrites, LONGEST};
 
-    /// Notes what is sent, in a buffer of 32 KiB.
+    /// Notes what is sent, in a buffer of 32 KiB, and whether there was a time limit for it.
     #[derive(Debug)]
-    struct Noting(LazyBuffers, Vec<Vec<u8>>);
+    struct Noting(LazyBuffers, Vec<Vec<u8>>, bool);
 
     const ROOM: usize = 32 * 1024;
 
@@ -150,7 +150,12 @@ mod tests {
         fn buffers(&mut self) -> &mut dyn Buffers {
             &mut self.0
         }
-        fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        fn transmit_output(
+            &mut self,
+            amount: usize,
+            timeout: NextTimeout,
+        ) -> Result<(), ureq::Error> {
+            self.2 |= !matches!(timeout.after, Duration::NotHappening);
             self.1.push(self.0.output()[..amount].to_vec());
             Ok(())
         }
@@ -163,7 +168,7 @@ mod tests {
     }
 
     fn connection() -> JoinedWrites<Noting> {
-        JoinedWrites::new(Noting(LazyBuffers::new(1024, ROOM), Vec::new()))
+        JoinedWrites::new(Noting(LazyBuffers::new(1024, ROOM), Vec::new(), false))
     }
 
     fn send(connection: &mut JoinedWrites<Noting>, bytes: &[u8]) {
@@ -198,6 +203,25 @@ mod tests {
             connection.await_input(timeout).unwrap();
             assert_eq!(sent(&mut connection), [b"its body".to_vec()]);
         }
+    }
+
+    /// A slow connection would otherwise look like a host that does not answer.
+    #[test]
+    fn the_limit_of_waiting_for_an_answer_does_not_hold_for_the_head() {
+        let mut connection = connection();
+        let waiting = NextTimeout {
+            after: Duration::Exact(std::time::Duration::from_secs(1)),
+            ..NextTimeout::default()
+        };
+        let sending = NextTimeout {
+            after: Duration::NotHappening,
+            ..waiting
+        };
+        connection.buffers().output()[..4].copy_from_slice(b"PUT ");
+        connection.transmit_output(4, sending).unwrap();
+        connection.await_input(waiting).unwrap();
+        assert_eq!(sent(&mut connection), [b"PUT ".to_vec()]);
+        assert!(!connection.transport.2);
     }
 
     proptest! {

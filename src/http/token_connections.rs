@@ -161,6 +161,7 @@ mod tests {
     use crate::control::clock::Clock;
     use crate::error::Result;
     use crate::http::agents::{AgentSettings, Agents};
+    use crate::http::checked_url::CheckedUrl;
     use crate::http::config::HttpConfig;
     use crate::http::connector::Shared;
     use crate::http::dns_cache::DnsCache;
@@ -181,7 +182,8 @@ mod tests {
             let _ = stream.read(&mut [0; 1024]);
             let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
         });
-        let agent = agents.for_url(&url, "127.0.0.1").unwrap();
+        let checked = CheckedUrl::new(url.parse().unwrap(), "127.0.0.1");
+        let agent = agents.for_url(&checked).unwrap();
         agent.get(&url).call().is_ok()
     }
 
@@ -219,5 +221,24 @@ mod tests {
         assert!(!work(&again), "they are the ones of before");
         let late = connections.of(&CancelToken::new(), new_agents).unwrap();
         assert!(!work(&late), "nothing is made that stays open");
+    }
+
+    #[test]
+    fn broken_connections_are_not_kept_and_others_no_further_than_the_limit() {
+        let connections = Arc::new(TokenConnections::new(1));
+        let tokens = [(); 3].map(|()| CancelToken::new());
+        for token in &tokens {
+            connections.of(token, new_agents).unwrap();
+        }
+        let [broken, one, other] = tokens;
+        broken.cancel();
+        drop(broken);
+        assert!(connections.state.lock().spare.is_empty());
+        drop((one, other));
+        assert_eq!(connections.state.lock().spare.len(), 1);
+        assert!(connections.state.lock().in_use.is_empty());
+        let make = || panic!("there are spare ones");
+        let agents = connections.of(&CancelToken::new(), make).unwrap();
+        assert!(work(&agents));
     }
 }

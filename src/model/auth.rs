@@ -295,8 +295,9 @@ pub struct AccountAuth {
     /// The size of the smallest part that the service accepts in a large file, in bytes. Only the
     /// last part may be smaller.
     pub absolute_minimum_part_size: u64,
-    /// The part size that the service recommends, in bytes: 100,000,000 as a rule. Uploads of a known
-    /// length use it unless [`part_size`](crate::UploadOptions::part_size) is set. A local file or a slice
+    /// The part size that the service recommends, in bytes: 100,000,000 as a rule. A larger file is uploaded
+    /// in parts, of this size unless [`part_size`](crate::UploadOptions::part_size) is set or the content
+    /// comes from a reader, whose parts are kept in memory and are smaller. A local file or a slice
     /// that is not to be resumed is divided so that all workers finish at the same time, and further if it
     /// had fewer parts than there are workers.
     pub recommended_part_size: u64,

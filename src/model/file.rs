@@ -126,11 +126,20 @@ impl FileVersion {
     /// The row that stands for a folder, as the service makes it.
     pub(crate) fn folder(name: &str) -> Self {
         Self {
+            action: FileAction::Folder,
+            file_name: name.to_owned(),
+            ..Self::blank()
+        }
+    }
+
+    /// A version of which nothing is known yet.
+    pub(crate) fn blank() -> Self {
+        Self {
             account_id: None,
             bucket_id: None,
-            action: FileAction::Folder,
+            action: empty(),
             file_id: empty(),
-            file_name: name.to_owned(),
+            file_name: String::new(),
             content_length: 0,
             content_type: None,
             content_sha1: ContentSha1::default(),

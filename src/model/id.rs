@@ -2,15 +2,18 @@
 //! section 3.1); a type each, so that one is never passed for another.
 //!
 //! An id is compared as text, byte by byte, and sorted in the same way. It converts from and to
-//! text without a check, and serializes as that text. Ids of files begin with `4_z` and the
+//! text without a check, and serializes as that text. A clone shares the text: the rows of a listing
+//! have the ids of their account and bucket in common. Ids of files begin with `4_z` and the
 //! bucket's id today, which is a reason to ask the service and never the answer.
+
+use std::sync::Arc;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Returns the id as the service writes it.
@@ -22,19 +25,23 @@ macro_rules! ids {
 
         impl From<&str> for $name {
             fn from(id: &str) -> Self {
-                Self(id.to_owned())
+                // The empty text takes no memory of its own.
+                Self(match id {
+                    "" => Arc::default(),
+                    id => id.into(),
+                })
             }
         }
 
         impl From<String> for $name {
             fn from(id: String) -> Self {
-                Self(id)
+                Self(id.into())
             }
         }
 
         impl From<&String> for $name {
             fn from(id: &String) -> Self {
-                Self(id.clone())
+                Self(id.as_str().into())
             }
         }
 
@@ -60,13 +67,19 @@ macro_rules! ids {
             type Err = std::convert::Infallible;
 
             fn from_str(id: &str) -> Result<Self, Self::Err> {
-                Ok(Self(id.to_owned()))
+                Ok(Self(id.into()))
             }
         }
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                crate::model::lenient::from_text(deserializer, |id| Self::from(id))
             }
         }
     )*};

@@ -6,7 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use crate::control::Control;
 use crate::error::service::Subject;
 use crate::error::{Error, Result};
-use crate::http::{Http, Method, Request, RequestBody};
+use crate::http::headers::Headers;
+use crate::http::{Http, Method, Request, RequestBody, header};
 use crate::model::auth::AccountAuth;
 use crate::model::id::ApplicationKeyId;
 use crate::model::operation::Operation;
@@ -106,6 +107,8 @@ fn ask(
         .url()
         .ok_or_else(|| Error::invalid_input("realm", "it is neither \"production\" nor a URL"))?;
     let url = format!("{base}/b2api/v4/b2_authorize_account");
+    let mut headers = Headers::new();
+    headers.add(header::ACCEPT, super::JSON)?;
     let response = http.send(
         Request {
             operation: Operation::AuthorizeAccount,
@@ -113,7 +116,7 @@ fn ask(
             url: &url,
             realm,
             authorization: &basic(key_id, key),
-            headers: vec![("Accept".into(), super::JSON.to_owned())],
+            headers,
             body: RequestBody::None,
             subject: Subject::Account,
         },
@@ -141,6 +144,6 @@ mod tests {
         let id = "0035b2e9f07c1d4000000000a".into();
         let sent = basic(&id, &"K003InventedKeyNoSecretWhatever".into());
         assert_eq!(sent, fixture["Authorization"]);
-        assert_eq!(super::super::JSON, fixture["Accept"]);
+        assert_eq!(super::super::JSON, fixture["Accept"].as_str());
     }
 }

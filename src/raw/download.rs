@@ -224,7 +224,6 @@ impl Raw<'_> {
         parameters: &DownloadParameters<'_>,
     ) -> Result<Response> {
         let url = parameters.add_to(target.url(&self.auth.download_url));
-        let headers = parameters.headers().into_iter();
         self.http.send(
             Request {
                 operation: target.operation(),
@@ -232,7 +231,7 @@ impl Raw<'_> {
                 url: &url,
                 realm: &self.realm,
                 authorization: self.auth.token.expose(),
-                headers: headers.map(|(name, value)| (name.into(), value)).collect(),
+                headers: parameters.headers()?,
                 body: RequestBody::None,
                 subject: target.subject(),
             },
@@ -286,12 +285,14 @@ mod tests {
 
     #[test]
     fn a_download_sends_the_headers_of_the_fixtures() {
-        let fixture = |json: &str| -> Fields { serde_json::from_str(json).unwrap() };
+        let fixture = |json: &str| -> Fields {
+            let fields: Fields = serde_json::from_str(json).unwrap();
+            let lower = |(name, value): (String, String)| (name.to_ascii_lowercase(), value);
+            fields.into_iter().map(lower).collect()
+        };
         let sent = |parameters: &DownloadParameters<'_>| -> Fields {
-            let headers = parameters.headers().into_iter();
-            headers
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect()
+            let headers = parameters.headers().unwrap().to_text();
+            headers.into_iter().collect()
         };
         let plain =
             include_str!("../../fixtures/wire/b2_download_file_by_name/request_headers.json");

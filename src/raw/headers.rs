@@ -5,7 +5,7 @@
 //! capabilities.
 
 use crate::error::Result;
-use crate::http::{HeaderMap, Response};
+use crate::http::{HeaderMap, HeaderName, Response};
 use crate::model::auth::{Allowed, Capability};
 use crate::model::encryption::{EncryptionInfo, EncryptionMode};
 use crate::model::file::{FileAction, FileVersion};
@@ -32,12 +32,15 @@ const STANDARD: [(&str, &str); 5] = [
     ("expires", "b2-expires"),
 ];
 
-/// The names of headers about how a file is kept, in requests and in answers.
-pub(super) const ENCRYPTION: &str = "X-Bz-Server-Side-Encryption";
-pub(super) const RETENTION_MODE: &str = "X-Bz-File-Retention-Mode";
-pub(super) const RETAIN_UNTIL: &str = "X-Bz-File-Retention-Retain-Until-Timestamp";
-pub(super) const LEGAL_HOLD: &str = "X-Bz-File-Legal-Hold";
-pub(super) const UPLOAD_TIMESTAMP: &str = "X-Bz-Custom-Upload-Timestamp";
+/// The names of headers about a file and how it is kept, in requests and in answers.
+pub(super) const ENCRYPTION: HeaderName = HeaderName::from_static("x-bz-server-side-encryption");
+pub(super) const RETENTION_MODE: HeaderName = HeaderName::from_static("x-bz-file-retention-mode");
+pub(super) const RETAIN_UNTIL: HeaderName =
+    HeaderName::from_static("x-bz-file-retention-retain-until-timestamp");
+pub(super) const LEGAL_HOLD: HeaderName = HeaderName::from_static("x-bz-file-legal-hold");
+pub(super) const CONTENT_SHA1: HeaderName = HeaderName::from_static("x-bz-content-sha1");
+pub(super) const UPLOAD_TIMESTAMP: HeaderName =
+    HeaderName::from_static("x-bz-custom-upload-timestamp");
 /// Names the headers that the key may not read, although not for every file (docs/protocol.md,
 /// section 8.3).
 const HIDDEN: &str = "X-Bz-Client-Unauthorized-To-Read";
@@ -71,7 +74,7 @@ pub(super) fn file_version(
         content_length: total,
         content_type: response.header("content-type").map(str::to_owned),
         content_sha1: response
-            .header("x-bz-content-sha1")
+            .header(CONTENT_SHA1)
             .map_or(ContentSha1::Absent, ContentSha1::from),
         content_md5: None,
         file_info: file_info(&response.headers),
@@ -139,11 +142,11 @@ fn legal_hold(response: &Response, allowed: &Allowed) -> Filtered<LegalHold> {
 }
 
 /// Whether the service says that it left this header out because the key may not read it.
-fn is_hidden(response: &Response, header: &str) -> bool {
+fn is_hidden(response: &Response, header: HeaderName) -> bool {
     let hidden = response.header(HIDDEN).unwrap_or_default();
     hidden
         .split(',')
-        .any(|name| name.trim().eq_ignore_ascii_case(header))
+        .any(|name| name.trim().eq_ignore_ascii_case(header.as_str()))
 }
 
 /// The file info, from headers of both kinds.

@@ -2,14 +2,16 @@
 
 use crate::error::Result;
 use crate::error::service::Subject;
-use crate::http::{Method, Request};
+use crate::http::headers::Headers;
+use crate::http::{HeaderName, Method, Request};
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::model::secret::{SseCustomerKey, UploadToken};
 use crate::model::sha1::Sha1Digest;
-use crate::raw::customer_key::customer_key_headers;
+use crate::raw::customer_key::add_customer_key;
+use crate::raw::headers::CONTENT_SHA1;
 use crate::raw::{Raw, UploadBody, agreement};
 use crate::setters::setters;
 use crate::wire::file::FileIdRequest;
@@ -41,13 +43,15 @@ impl UploadPartRequest<'_> {
     }
 
     /// The headers of the request.
-    fn headers(&self, body: &UploadBody<'_>) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            ("X-Bz-Part-Number", self.part_number.to_string()),
-            ("X-Bz-Content-Sha1", body.promise()),
-        ];
-        headers.extend(self.customer_key.into_iter().flat_map(customer_key_headers));
-        headers
+    fn headers(&self, body: &UploadBody<'_>) -> Result<Headers> {
+        const PART_NUMBER: HeaderName = HeaderName::from_static("x-bz-part-number");
+        let mut headers = Headers::new();
+        headers.add(PART_NUMBER, self.part_number.to_string())?;
+        headers.add(CONTENT_SHA1, body.promise())?;
+        if let Some(key) = self.customer_key {
+            add_customer_key(&mut headers, key)?;
+        }
+        Ok(headers)
     }
 }
 
@@ -137,7 +141,6 @@ impl Raw<'_> {
         body: &mut UploadBody<'_>,
     ) -> Result<Part> {
         let operation = Operation::UploadPart;
-        let headers = request.headers(body).into_iter();
         let response = self.http.send(
             Request {
                 operation,
@@ -145,7 +148,7 @@ impl Raw<'_> {
                 url: upload_url,
                 realm: &self.realm,
                 authorization: token.expose(),
-                headers: headers.map(|(name, value)| (name.into(), value)).collect(),
+                headers: request.headers(body)?,
                 body: body.request_body(),
                 subject: Subject::Account,
             },
@@ -294,9 +297,11 @@ mod tests {
             ),
         ] {
             let fixture: BTreeMap<String, String> = serde_json::from_str(fixture).unwrap();
+            let fixture = fixture.into_iter();
+            let fixture = fixture.map(|(name, value)| (name.to_ascii_lowercase(), value));
             let sent = request.headers(&UploadBody::new(&mut std::io::empty(), 0));
-            let sent: BTreeMap<_, _> = sent.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
-            assert_eq!(sent, fixture);
+            let sent: BTreeMap<_, _> = sent.unwrap().to_text().into_iter().collect();
+            assert_eq!(sent, fixture.collect());
         }
     }
 }

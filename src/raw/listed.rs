@@ -1,13 +1,16 @@
 //! A page of a listing that is decoded row by row while it arrives, so that a page of 10,000 rows
-//! takes no more memory than one of 1,000.
+//! takes no more memory than one of 1,000. A row is decoded into the place where its caller keeps it, because moving
+//! it through several layers costs as much as decoding it.
 //!
 //! Up to [`AHEAD`] bytes are read when the page is opened. Most pages are complete then, and their
 //! connection is free before the first row is returned. The rest of a larger page is read when its
 //! rows are requested. If no row is requested for [`PATIENCE`], everything that is left is read at
 //! the next request, because the service does not keep a connection open on which nothing moves.
 
+mod shape;
+
+use std::fmt::Debug;
 use std::io::{self, Read as _};
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -21,6 +24,7 @@ use crate::model::file::FileVersion;
 use crate::model::id::FileId;
 use crate::model::lenient;
 use crate::model::operation::Operation;
+use crate::raw::listed::shape::Shape;
 use crate::raw::{ANSWER_LIMIT, Raw, to_json, unexpected};
 use crate::wire::file::ListFilesRequest;
 
@@ -35,15 +39,30 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) type Start = (String, Option<FileId>);
 
 /// A row of a listing of files.
-pub(crate) trait ListedRow: DeserializeOwned {
+pub(crate) trait ListedRow: DeserializeOwned + Debug {
+    /// What a row is expected to look like, from the one before it.
+    type Shape: Default + Debug;
+
     /// The name of the file, and the id of the version.
     fn place(&self) -> (&str, Option<&FileId>);
 
     /// Reads a row in an unexpected form. Returns `None` if the listing continues without it.
     fn from_odd(value: &Value) -> Result<Option<Self>, serde_json::Error>;
+
+    /// Reads the row that the text begins with, if it looks like the one before it, and returns where it ends. The row
+    /// is put into `row`, where something else may be if this returns `None`.
+    fn read_expected(
+        _text: &str,
+        _shape: &mut Self::Shape,
+        _row: &mut Option<Self>,
+    ) -> Option<usize> {
+        None
+    }
 }
 
 impl ListedRow for FileVersion {
+    type Shape = Shape;
+
     fn place(&self) -> (&str, Option<&FileId>) {
         let id = Some(&self.file_id).filter(|id| !id.as_str().is_empty());
         (&self.file_name, id)
@@ -54,6 +73,10 @@ impl ListedRow for FileVersion {
         let log =
             |error| tracing::warn!(%error, "a row of the answer cannot be read and is left out");
         Ok(row.map_err(log).ok())
+    }
+
+    fn read_expected(text: &str, shape: &mut Shape, row: &mut Option<Self>) -> Option<usize> {
+        shape.read(text, row.insert(Self::blank()))
     }
 }
 
@@ -73,7 +96,7 @@ impl Raw<'_> {
             received: 0,
             operation,
             decoder: Decoder::default(),
-            rows: PhantomData,
+            buffer: vec![0; PIECE].into(),
         };
         page.read(AHEAD)?;
         Ok(page)
@@ -85,7 +108,7 @@ impl Raw<'_> {
 /// An error within the page leaves the rows that were returned valid; the caller may request the
 /// rest again from the last row on.
 #[derive(Debug)]
-pub(crate) struct ListedPage<T> {
+pub(crate) struct ListedPage<T: ListedRow> {
     operation: Operation,
     /// What is still to be read; `None` at the end.
     body: Option<ResponseBody>,
@@ -94,8 +117,9 @@ pub(crate) struct ListedPage<T> {
     read_at: Duration,
     /// The number of bytes that have arrived.
     received: u64,
-    decoder: Decoder,
-    rows: PhantomData<fn() -> T>,
+    decoder: Decoder<T>,
+    /// What the body is read into.
+    buffer: Box<[u8]>,
 }
 
 impl<T: ListedRow> ListedPage<T> {
@@ -112,15 +136,18 @@ impl<T: ListedRow> ListedPage<T> {
         }
     }
 
-    /// Returns the next row, or `None` at the end of the page.
-    pub(crate) fn next(&mut self) -> Result<Option<T>> {
+    /// Puts the next row into `row`. Returns false at the end of the page.
+    pub(crate) fn next(&mut self, row: &mut Option<T>) -> Result<bool> {
         loop {
-            match self.decoder.next() {
-                Ok(Decoded::Row(row)) => return Ok(Some(row)),
-                Ok(Decoded::End) => return Ok(None),
+            match self.decoder.next(row) {
+                Ok(Decoded::Row) => return Ok(true),
+                Ok(Decoded::End) => return Ok(false),
                 Ok(Decoded::More) => {
                     let unread = self.clock.elapsed().saturating_sub(self.read_at);
                     self.read(if unread < PATIENCE { PIECE } else { usize::MAX })?;
+                }
+                Err(error) if self.decoder.is_invalid && error.is_eof() => {
+                    return Err(unexpected(self.operation, "it is not UTF-8"));
                 }
                 Err(error) => return Err(unexpected(self.operation, error)),
             }
@@ -141,20 +168,18 @@ impl<T: ListedRow> ListedPage<T> {
 
     /// Reads at least `least` bytes, or to the end.
     fn read(&mut self, least: usize) -> Result<()> {
-        let window = &mut self.decoder.window;
-        window.drain(..self.decoder.at);
-        self.decoder.at = 0;
         let mut read = 0;
+        self.decoder.forget_decoded();
         while let Some(body) = &mut self.body
             && read < least
         {
-            let filled = window.len();
-            window.resize(filled + PIECE, 0);
-            let outcome = body.read(window.get_mut(filled..).unwrap_or_default());
-            window.truncate(filled + *outcome.as_ref().unwrap_or(&0));
-            match outcome {
+            match body.read(&mut self.buffer) {
                 Ok(0) => self.body = None,
-                Ok(some) => read += some,
+                Ok(some) => {
+                    read += some;
+                    self.decoder
+                        .push(self.buffer.get(..some).unwrap_or_default());
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(body.failure(error)),
             }
@@ -164,7 +189,9 @@ impl<T: ListedRow> ListedPage<T> {
             let reason = format!("it has more than {ANSWER_LIMIT} bytes");
             return Err(unexpected(self.operation, reason));
         }
-        self.decoder.is_complete = self.body.is_none();
+        if self.body.is_none() {
+            self.decoder.complete();
+        }
         self.read_at = self.clock.elapsed();
         Ok(())
     }
@@ -172,9 +199,9 @@ impl<T: ListedRow> ListedPage<T> {
 
 /// The result of a step of the decoder.
 #[derive(Debug)]
-enum Decoded<T> {
+enum Decoded {
     /// A row.
-    Row(T),
+    Row,
     /// It needs more bytes.
     More,
     End,
@@ -201,29 +228,88 @@ enum Expected {
 
 /// Decodes the text of a page: an object with the rows in its member `files`. Single values are
 /// decoded by `serde_json`.
-#[derive(Debug, Default)]
-struct Decoder {
-    /// The bytes that have arrived and are not decoded, and some before them.
-    window: Vec<u8>,
+#[derive(Debug)]
+struct Decoder<T: ListedRow> {
+    /// The text that has arrived and is not decoded, and some before it.
+    window: String,
     /// The number of bytes in the window that are decoded.
     at: usize,
+    /// The first bytes of a character that has not arrived as a whole.
+    cut: Vec<u8>,
+    /// Whether what follows the window is not UTF-8.
+    is_invalid: bool,
     /// Whether the text ends with the window.
     is_complete: bool,
     expected: Expected,
+    /// What the next row is expected to look like.
+    shape: T::Shape,
     /// Whether the rows were found.
     had_rows: bool,
     /// The other members of the object.
     others: Map<String, Value>,
 }
 
-impl Decoder {
-    /// Decodes up to the next row, the end, or the end of the window.
-    fn next<T: ListedRow>(&mut self) -> Result<Decoded<T>, serde_json::Error> {
+impl<T: ListedRow> Default for Decoder<T> {
+    fn default() -> Self {
+        Self {
+            window: String::new(),
+            at: 0,
+            cut: Vec::new(),
+            is_invalid: false,
+            is_complete: false,
+            expected: Expected::default(),
+            shape: T::Shape::default(),
+            had_rows: false,
+            others: Map::new(),
+        }
+    }
+}
+
+impl<T: ListedRow> Decoder<T> {
+    /// Frees the memory of what was decoded.
+    fn forget_decoded(&mut self) {
+        self.window.drain(..self.at);
+        self.at = 0;
+    }
+
+    /// Adds what has arrived. What follows bytes that are not UTF-8 is dropped.
+    fn push(&mut self, bytes: &[u8]) {
+        if self.is_invalid {
+            return;
+        }
+        let joined = match self.cut.is_empty() {
+            true => None,
+            false => Some([&std::mem::take(&mut self.cut), bytes].concat()),
+        };
+        let bytes = joined.as_deref().unwrap_or(bytes);
+        match str::from_utf8(bytes) {
+            Ok(text) => self.window.push_str(text),
+            Err(error) => {
+                let (valid, cut) = bytes.split_at(error.valid_up_to());
+                self.window
+                    .push_str(str::from_utf8(valid).unwrap_or_default());
+                match error.error_len() {
+                    None => self.cut = cut.to_vec(),
+                    Some(_) => (self.is_invalid, self.is_complete) = (true, true),
+                }
+            }
+        }
+    }
+
+    /// Takes note that nothing more arrives.
+    fn complete(&mut self) {
+        self.is_complete = true;
+        self.is_invalid |= !self.cut.is_empty();
+    }
+
+    /// Decodes up to the next row, which it puts into `row`, the end, or the end of the window.
+    fn next(&mut self, row: &mut Option<T>) -> Result<Decoded, serde_json::Error> {
         use Expected as E;
         loop {
             let Some(byte) = self.peek() else {
                 return match (self.is_complete, self.expected) {
                     (false, _) => Ok(Decoded::More),
+                    (true, _) if self.is_invalid => Err(odd("it is not UTF-8")),
                     (true, E::End) if self.had_rows => Ok(Decoded::End),
                     (true, E::End) => Err(odd("it has no rows")),
                     (true, _) => Err(odd("it ends early")),
@@ -239,12 +325,12 @@ impl Decoder {
                     Some(expected) => expected,
                     None => return Ok(Decoded::More),
                 },
-                (E::FirstRow | E::Row, _) => match self.row()? {
-                    Some((row, end)) => {
+                (E::FirstRow | E::Row, _) => match self.row(row)? {
+                    Some(end) => {
                         self.at = end;
                         self.expected = E::AfterRow;
                         match row {
-                            Some(row) => return Ok(Decoded::Row(row)),
+                            Some(_) => return Ok(Decoded::Row),
                             None => E::AfterRow,
                         }
                     }
@@ -257,10 +343,15 @@ impl Decoder {
 
     /// The next byte that is not white space, if it has arrived.
     fn peek(&mut self) -> Option<u8> {
-        let rest = self.window.get(self.at..).unwrap_or_default();
+        let rest = self.rest().as_bytes();
         let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
         self.at += rest.iter().take_while(|byte| is_space(byte)).count();
-        self.window.get(self.at).copied()
+        self.rest().bytes().next()
+    }
+
+    /// What has arrived and is not decoded.
+    fn rest(&self) -> &str {
+        self.window.get(self.at..).unwrap_or_default()
     }
 
     /// Passes one byte, after which `then` is expected.
@@ -307,31 +398,43 @@ impl Decoder {
     }
 
     /// Asks for more bytes, or fails if there are none.
-    fn more<T>(&self) -> Result<Option<T>, serde_json::Error> {
+    fn more<V>(&self) -> Result<Option<V>, serde_json::Error> {
         match self.is_complete {
             false => Ok(None),
             true => Err(odd("it ends early")),
         }
     }
 
-    /// Reads a row and returns where it ends; the row is `None` if the listing continues without
-    /// it. Returns `None` if that needs more bytes.
-    fn row<T: ListedRow>(&self) -> Result<Option<(Option<T>, usize)>, serde_json::Error> {
+    /// Reads a row and returns where it ends; `row` is `None` then if the listing continues without it. Returns `None`
+    /// if that needs more bytes.
+    fn row(&mut self, row: &mut Option<T>) -> Result<Option<usize>, serde_json::Error> {
+        let text = self.window.get(self.at..).unwrap_or_default();
+        if let Some(length) = T::read_expected(text, &mut self.shape, row) {
+            return Ok(Some(self.at + length));
+        }
+        *row = None;
         match self.value() {
             Err(error) if error.is_data() => {}
-            found => return Ok(found?.map(|(row, end)| (Some(row), end))),
+            found => {
+                return Ok(found?.map(|(found, end)| {
+                    *row = Some(found);
+                    end
+                }));
+            }
         }
         match self.value()? {
-            Some((value, end)) => Ok(Some((T::from_odd(&value)?, end))),
+            Some((value, end)) => {
+                *row = T::from_odd(&value)?;
+                Ok(Some(end))
+            }
             None => Ok(None),
         }
     }
 
     /// Reads the value that begins here, and returns where it ends. Returns `None` if that needs
     /// more bytes.
-    fn value<T: DeserializeOwned>(&self) -> Result<Option<(T, usize)>, serde_json::Error> {
-        let rest = self.window.get(self.at..).unwrap_or_default();
-        let mut values = serde_json::Deserializer::from_slice(rest).into_iter();
+    fn value<V: DeserializeOwned>(&self) -> Result<Option<(V, usize)>, serde_json::Error> {
+        let mut values = serde_json::Deserializer::from_str(self.rest()).into_iter();
         let found = values.next().unwrap_or_else(|| Err(odd("it ends early")));
         let end = self.at + values.byte_offset();
         match found {
@@ -359,23 +462,27 @@ mod tests {
     use crate::wire::file::ListFilesResponse;
 
     /// What the decoder makes of a text that arrives in pieces that end at these places.
-    fn decode(text: &[u8], cuts: &[usize]) -> Result<(Vec<FileVersion>, Decoder), String> {
+    fn decode(
+        text: &[u8],
+        cuts: &[usize],
+    ) -> Result<(Vec<FileVersion>, Decoder<FileVersion>), String> {
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
         cuts.sort_unstable();
         let (mut decoder, mut rows, mut given) = (Decoder::default(), Vec::new(), 0);
-        let mut cuts = cuts.into_iter();
+        let (mut cuts, mut row) = (cuts.into_iter(), None);
         loop {
-            match decoder.next().map_err(|error| error.to_string())? {
-                Decoded::Row(row) => rows.push(row),
+            match decoder.next(&mut row).map_err(|error| error.to_string())? {
+                Decoded::Row => rows.extend(row.take()),
                 Decoded::End => return Ok((rows, decoder)),
                 Decoded::More => {
                     assert!(!decoder.is_complete, "there is no more");
                     let end = cuts.next().unwrap_or(text.len());
-                    decoder.window.drain(..decoder.at);
-                    decoder.at = 0;
-                    decoder.window.extend_from_slice(&text[given..end]);
+                    decoder.forget_decoded();
+                    decoder.push(&text[given..end]);
                     given = end;
-                    decoder.is_complete = end == text.len();
+                    if end == text.len() {
+                        decoder.complete();
+                    }
                 }
             }
         }

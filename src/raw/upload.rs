@@ -2,26 +2,32 @@
 
 mod body;
 
-use std::borrow::Cow;
-
 use crate::error::service::Subject;
 use crate::error::{Error, Result};
-use crate::http::{Method, Request};
+use crate::http::headers::Headers;
+use crate::http::{HeaderName, Method, Request, header};
 use crate::model::encryption::Encryption;
 use crate::model::file::FileVersion;
-use crate::model::file_info::FileInfo;
+use crate::model::file_info::{FileInfo, SRC_LAST_MODIFIED_MILLIS};
 use crate::model::id::BucketId;
 use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
-use crate::raw::customer_key::{AES256, customer_key_headers};
+use crate::raw::customer_key::{AES256, add_customer_key};
 use crate::raw::encoding::encode;
-use crate::raw::{Raw, agreement, headers};
+use crate::raw::headers::{
+    CONTENT_SHA1, ENCRYPTION, LEGAL_HOLD, RETAIN_UNTIL, RETENTION_MODE, UPLOAD_TIMESTAMP,
+};
+use crate::raw::{Raw, agreement};
 use crate::setters::setters;
 use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
 pub use self::body::UploadBody;
+
+const FILE_NAME: HeaderName = HeaderName::from_static("x-bz-file-name");
+/// The header of the file info that nearly every upload has.
+const SRC_LAST_MODIFIED: HeaderName = HeaderName::from_static("x-bz-info-src_last_modified_millis");
 
 /// The headers of [`b2_upload_file`](crate::guide::protocol#27-b2_upload_file).
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +65,8 @@ impl<'a> UploadFileRequest<'a> {
         }
     }
 
-    /// The headers of the request.
-    fn headers(&self, body: &UploadBody<'_>) -> Vec<(Cow<'static, str>, String)> {
+    /// The headers of the request. Fails with `InvalidInput` if HTTP cannot carry one of them.
+    fn headers(&self, body: &UploadBody<'_>) -> Result<Headers> {
         let Self {
             file_name,
             content_type,
@@ -70,35 +76,32 @@ impl<'a> UploadFileRequest<'a> {
             legal_hold,
             custom_upload_timestamp,
         } = *self;
-        let fixed = |name: &'static str, value: String| (Cow::Borrowed(name), value);
-        let mut headers = vec![
-            fixed("X-Bz-File-Name", encode(file_name)),
-            fixed("Content-Type", content_type.to_owned()),
-            fixed("X-Bz-Content-Sha1", body.promise()),
-        ];
-        let info = file_info.iter();
-        headers
-            .extend(info.map(|(name, value)| (format!("X-Bz-Info-{name}").into(), encode(value))));
+        let mut headers = Headers::new();
+        headers.add(FILE_NAME, encode(file_name))?;
+        headers.add(header::CONTENT_TYPE, content_type)?;
+        headers.add(CONTENT_SHA1, body.promise())?;
+        for (name, value) in file_info {
+            match name.as_str() {
+                SRC_LAST_MODIFIED_MILLIS => headers.add(SRC_LAST_MODIFIED, encode(value))?,
+                name => headers.add_named(&format!("x-bz-info-{name}"), encode(value))?,
+            }
+        }
         match server_side_encryption {
-            Some(Encryption::SseB2) => {
-                headers.push(fixed(headers::ENCRYPTION, AES256.to_owned()));
-            }
-            Some(Encryption::SseC(key)) => {
-                headers.extend(customer_key_headers(key).map(|(name, value)| fixed(name, value)));
-            }
+            Some(Encryption::SseB2) => headers.add(ENCRYPTION, AES256)?,
+            Some(Encryption::SseC(key)) => add_customer_key(&mut headers, key)?,
             Some(Encryption::None) | None => {}
         }
         if let Some(FileRetention { mode, until }) = file_retention {
-            headers.push(fixed(headers::RETENTION_MODE, mode.to_string()));
-            headers.push(fixed(headers::RETAIN_UNTIL, until.to_decimal()));
+            headers.add(RETENTION_MODE, mode.as_str())?;
+            headers.add(RETAIN_UNTIL, until.to_decimal())?;
         }
         if let Some(hold) = legal_hold {
-            headers.push(fixed(headers::LEGAL_HOLD, hold.to_string()));
+            headers.add(LEGAL_HOLD, hold.as_str())?;
         }
         if let Some(timestamp) = custom_upload_timestamp {
-            headers.push(fixed(headers::UPLOAD_TIMESTAMP, timestamp.to_decimal()));
+            headers.add(UPLOAD_TIMESTAMP, timestamp.to_decimal())?;
         }
-        headers
+        Ok(headers)
     }
 }
 
@@ -192,7 +195,7 @@ impl Raw<'_> {
                 url: upload_url,
                 realm: &self.realm,
                 authorization: token.expose(),
-                headers: request.headers(body),
+                headers: request.headers(body)?,
                 body: body.request_body(),
                 subject: Subject::File(request.file_name),
             },
@@ -220,20 +223,24 @@ mod tests {
     type Headers = BTreeMap<String, String>;
 
     fn sent(request: &UploadFileRequest<'_>) -> Headers {
-        let headers = request.headers(&UploadBody::new(&mut io::empty(), 0));
-        let count = headers.len();
-        let headers = headers.into_iter();
-        let headers: Headers = headers
-            .map(|(name, value)| (name.into_owned(), value))
-            .collect();
-        assert_eq!(headers.len(), count, "none twice");
+        let sent = request.headers(&UploadBody::new(&mut io::empty(), 0));
+        let sent = sent.unwrap().to_text();
+        let headers: Headers = sent.iter().cloned().collect();
+        assert_eq!(headers.len(), sent.len(), "none twice");
         headers
+    }
+
+    /// The headers of a fixture. Case does not count in their names.
+    fn fixture_of(json: &str) -> Headers {
+        let headers: Headers = serde_json::from_str(json).unwrap();
+        let lower = |(name, value): (String, String)| (name.to_ascii_lowercase(), value);
+        headers.into_iter().map(lower).collect()
     }
 
     #[test]
     fn an_upload_sends_the_headers_of_the_fixture() {
         let fixture = include_str!("../../fixtures/wire/b2_upload_file/request_headers.json");
-        let fixture: Headers = serde_json::from_str(fixture).unwrap();
+        let fixture = fixture_of(fixture);
         let info = FileInfo::new()
             .with("author", "Zoë + Ada")
             .with("src_last_modified_millis", "1793692800456")
@@ -253,7 +260,6 @@ mod tests {
             headers.retain(|name, _| !plain.contains_key(name));
             headers
         };
-        let fixture = |json: &str| -> Headers { serde_json::from_str(json).unwrap() };
         let key = Encryption::SseC(SseCustomerKey::new([0; 32]));
         let retention = FileRetention::governance(Timestamp::from_millis(1_796_371_200_000));
         let locked = file
@@ -263,11 +269,11 @@ mod tests {
             .custom_upload_timestamp(Timestamp::from_millis(1_793_692_800_456));
         let headers =
             include_str!("../../fixtures/wire/b2_upload_file/request_headers_sse_c_locked.json");
-        assert_eq!(added(&locked), fixture(headers));
+        assert_eq!(added(&locked), fixture_of(headers));
         let b2 = file.server_side_encryption(&Encryption::SseB2);
         let headers =
             include_str!("../../fixtures/wire/b2_upload_file/request_headers_sse_b2.json");
-        assert_eq!(added(&b2), fixture(headers));
+        assert_eq!(added(&b2), fixture_of(headers));
         assert_eq!(plain.len(), 3);
     }
 }

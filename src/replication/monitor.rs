@@ -95,9 +95,9 @@ impl Monitor {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] if the destination is not the rule's; nothing is sent before the first
-    /// pair is asked for. The pairs are [`Error::NotAllowed`], or the errors of any call; an error is
-    /// the last of them.
+    /// [`Error::InvalidInput`] if the destination is not the rule's; nothing is sent before the first pair is
+    /// asked for. The pairs are [`Error::NotAllowed`], or the [errors of any
+    /// call](crate::Error#errors-of-any-call); an error is the last of them.
     pub fn pairs(&self) -> Result<Pairs> {
         let Self {
             source,
@@ -132,9 +132,9 @@ impl Monitor {
     /// Lists all names and counts them by state. For a large bucket this takes many requests.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] if the destination is not the rule's; [`Error::NotAllowed`] if a key may
-    /// not list its bucket; [`Error::Cancelled`]; the errors of any call. Nothing of the count is
-    /// returned then.
+    /// [`Error::InvalidInput`] if the destination is not the rule's; [`Error::NotAllowed`] if a key may not
+    /// list its bucket; [`Error::Cancelled`]; the [errors of any call](crate::Error#errors-of-any-call).
+    /// Nothing of the count is returned then.
     pub fn scan(&self) -> Result<Report> {
         let mut report = Report::default();
         for pair in self.pairs()? {

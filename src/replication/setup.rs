@@ -44,11 +44,11 @@ pub struct Replication {
 /// with [`Bucket::modify`].
 ///
 /// # Errors
-/// [`Error::InvalidInput`] if the two are one bucket, if there are two other rules already, if a key may
-/// not read the configuration that is there, or if the source's key cannot do its work and rules to other
-/// buckets depend on it; [`Error::Conflict`] if somebody else keeps changing the settings;
-/// [`Error::NotAllowed`]; the errors of any call. After an error, a key may exist or the destination may
-/// accept the source's key; the call can be repeated, and uses what exists.
+/// [`Error::InvalidInput`] if the two are one bucket, if there are two other rules already, if a key may not
+/// read the configuration that is there, or if the source's key cannot do its work and rules to other buckets
+/// depend on it; [`Error::Conflict`] if somebody else keeps changing the settings; [`Error::NotAllowed`]; the
+/// [errors of any call](crate::Error#errors-of-any-call). After an error, a key may exist or the destination
+/// may accept the source's key; the call can be repeated, and uses what exists.
 pub fn set_up(source: &Bucket, destination: &Bucket) -> Result<Replication> {
     set_up_with(source, destination, &SetupOptions::default())
 }
@@ -80,10 +80,11 @@ pub fn set_up(source: &Bucket, destination: &Bucket) -> Result<Replication> {
 /// ```
 ///
 /// # Errors
-/// [`Error::InvalidInput`] if the two are one bucket, if a rule of the given name leads elsewhere, if
-/// there are two other rules already, if a key may not read the configuration that is there, or if
-/// the source's key cannot do its work and rules to other buckets depend on it;
-/// [`Error::Conflict`]; [`Error::NotAllowed`]; the errors of any call.
+/// [`Error::InvalidInput`] if the two are one bucket, if a rule of the given name leads elsewhere, if there are
+/// two other rules already, if a key may not read the configuration that is there, or if the source's key
+/// cannot do its work and rules to other buckets depend on it; [`Error::Conflict`] if somebody else changes the
+/// settings of a bucket at the same time, again and again; [`Error::NotAllowed`]; the [errors of any
+/// call](crate::Error#errors-of-any-call).
 ///
 /// # Consequences
 /// After an error some of it may have been done: a key may exist, or the destination may accept the source's
@@ -95,23 +96,49 @@ pub fn set_up_with(
     destination: &Bucket,
     options: &SetupOptions,
 ) -> Result<Replication> {
-    for _ in 0..TRIES {
-        if let Some(done) = try_set_up(source, destination, options)? {
-            return Ok(done);
+    for _ in 1..TRIES {
+        match try_set_up(source, destination, options)? {
+            Outcome::Done(done) => return Ok(*done),
+            Outcome::Overtaken(_) => {}
         }
     }
-    Err(Error::invalid_input(
-        "source bucket",
-        "its replication is being changed by somebody else again and again; try later",
-    ))
+    match try_set_up(source, destination, options)? {
+        Outcome::Done(done) => Ok(*done),
+        Outcome::Overtaken(late) => late.write(source),
+    }
 }
 
-/// Returns `None` if somebody else has given the source another key since its details were read.
-fn try_set_up(
-    source: &Bucket,
-    destination: &Bucket,
-    options: &SetupOptions,
-) -> Result<Option<Replication>> {
+/// How a try to set up a replication ended, if nothing failed.
+enum Outcome {
+    Done(Box<Replication>),
+    /// Somebody else has given the source another key since its details were read.
+    Overtaken(Box<Late>),
+}
+
+/// A change of the source that is based on settings that it no longer has.
+struct Late {
+    revision: u64,
+    configuration: ReplicationConfiguration,
+    replication: Replication,
+}
+
+impl Late {
+    /// Asks for the change on the condition that the source is still what it was when it was read. The
+    /// service's refusal is the [`Error::Conflict`] of the call; should it accept, the replication is set up.
+    fn write(self: Box<Self>, source: &Bucket) -> Result<Replication> {
+        let update = UpdateBucketOptions::new()
+            .replication_configuration(self.configuration)
+            .if_revision_is(self.revision);
+        let source = source.update(&update)?;
+        Ok(Replication {
+            source,
+            ..self.replication
+        })
+    }
+}
+
+/// Tries once to set a replication up. Everything but the source's rule has been done if it was overtaken.
+fn try_set_up(source: &Bucket, destination: &Bucket, options: &SetupOptions) -> Result<Outcome> {
     let (from, to) = (source.details()?, destination.details()?);
     if from.bucket_id == to.bucket_id {
         return Err(Error::invalid_input(
@@ -124,7 +151,7 @@ fn try_set_up(
     let rule = plan::rule(old.rules(), &to, options)?;
     let rules = plan::with_rule(old.rules(), &rule);
     ReplicationConfiguration::new()
-        .source("a key that is yet to be made", rules)
+        .source("a key that is yet to be made", rules.clone())
         .check()
         .map_err(|reason| Error::invalid_input("replication configuration", reason))?;
 
@@ -136,27 +163,36 @@ fn try_set_up(
         let accepting = configuration.clone().accept(&source_key, &destination_key);
         Ok(change(&configuration, accepting))
     })?;
-    let mut outcome = None;
+    let mut written = None;
     let replicating = source.modify(|details| {
         let configuration = plan::configuration(details)?;
         let key = key_of(&configuration);
-        outcome = None;
+        written = None;
         if key.is_some() && key != old_key.as_ref() && key != Some(&source_key) {
             return Ok(UpdateBucketOptions::new());
         }
         let rule = plan::rule(configuration.rules(), &to, options)?;
         let rules = plan::with_rule(configuration.rules(), &rule);
-        outcome = Some(rule);
+        written = Some(rule);
         let replicating = configuration.clone().source(&source_key, rules);
         Ok(change(&configuration, replicating))
     })?;
-    Ok(outcome.map(|rule| Replication {
+    let revision = from.revision;
+    let replication = |rule, source| Replication {
         rule,
-        source_key,
-        destination_key,
-        source: replicating,
-        destination: accepting,
-    }))
+        source_key: source_key.clone(),
+        destination_key: destination_key.clone(),
+        source,
+        destination: accepting.clone(),
+    };
+    Ok(match written {
+        Some(rule) => Outcome::Done(Box::new(replication(rule, replicating))),
+        None => Outcome::Overtaken(Box::new(Late {
+            revision,
+            configuration: old.source(&source_key, rules),
+            replication: replication(rule, from),
+        })),
+    })
 }
 
 /// The key that the source's files are read with now, if one is configured.

@@ -37,13 +37,15 @@ const FIRST_PAGE: u32 = 1000;
 
 /// The rows of a listing.
 #[derive(Debug)]
-pub(crate) struct ListedFiles<T> {
+pub(crate) struct ListedFiles<T: ListedRow> {
     /// What is asked for; the start is set for each page.
     pub(crate) request: ListFilesRequest,
     /// Where the pages lead, and whether there are more.
     turns: Turns<Start>,
     /// The page that rows are taken from; `None` before the first one and at the end.
     page: Option<ListedPage<T>>,
+    /// The present row, until it is taken.
+    row: Option<T>,
     /// The order of the rows.
     order: FileOrder,
     /// Whether a row of the present page was noted.
@@ -68,6 +70,7 @@ impl<T: ListedRow> ListedFiles<T> {
             request,
             turns: Turns::from(None),
             page: None,
+            row: None,
             order: FileOrder::default(),
             has_begun: false,
             grows: page_size.is_none(),
@@ -92,7 +95,7 @@ impl<T: ListedRow> ListedFiles<T> {
     /// its connection.
     pub(crate) fn end(&mut self) {
         self.turns.is_last = true;
-        self.page = None;
+        (self.page, self.row) = (None, None);
     }
 
     /// Reads what is left of the present page into memory, so that its connection is free while nobody takes
@@ -122,8 +125,8 @@ impl<T: ListedRow> ListedFiles<T> {
         mut fetch: impl FnMut(&mut ListFilesRequest) -> Result<ListedPage<T>>,
     ) -> Option<Result<T>> {
         loop {
-            if let Some(row) = self.next_of_page(session, operation) {
-                return Some(row);
+            if let Some(advanced) = self.advance(session, operation) {
+                return advanced.map(|()| self.take()).transpose();
             }
             if let Err(error) = self.open_page(&mut fetch)? {
                 return Some(Err(error));
@@ -156,21 +159,31 @@ impl<T: ListedRow> ListedFiles<T> {
         Some(Ok(()))
     }
 
-    /// The next row of the present page. Returns `None` if there is no page, or no further row in it, or if
-    /// the rest of it has to be asked for again. After an error the listing is at its end.
-    pub(crate) fn next_of_page(
+    /// The present row: the one that [`advance`](Self::advance) went on to, unless it was taken.
+    pub(crate) fn row(&self) -> Option<&T> {
+        self.row.as_ref()
+    }
+
+    /// Takes the present row.
+    pub(crate) fn take(&mut self) -> Option<T> {
+        self.row.take()
+    }
+
+    /// Goes on to the next row of the present page. Returns `None` if there is no page, or no further row in it, or
+    /// if the rest of it has to be asked for again. After an error the listing is at its end.
+    pub(crate) fn advance(
         &mut self,
         session: &Session,
         operation: Operation,
-    ) -> Option<Result<T>> {
+    ) -> Option<Result<()>> {
         loop {
-            let outcome = match self.page.as_mut()?.next() {
-                Ok(Some(row)) => match self.note(operation, &row) {
-                    Ok(true) => return Some(Ok(row)),
+            let outcome = match self.page.as_mut()?.next(&mut self.row) {
+                Ok(true) => match self.note(operation) {
+                    Ok(true) => return Some(Ok(())),
                     Ok(false) => continue,
                     Err(error) => Err(error),
                 },
-                Ok(None) => self.turn(operation),
+                Ok(false) => self.turn(operation),
                 Err(error) => self.resume(session, error),
             };
             if let Err(error) = outcome {
@@ -180,10 +193,13 @@ impl<T: ListedRow> ListedFiles<T> {
         }
     }
 
-    /// Notes a row. Returns false if it was handed out before.
+    /// Notes the present row. Returns false if it was handed out before.
     ///
     /// Fails with `UnexpectedReply` if the listing repeats itself.
-    fn note(&mut self, operation: Operation, row: &T) -> Result<bool> {
+    fn note(&mut self, operation: Operation) -> Result<bool> {
+        let Some(row) = &self.row else {
+            return Ok(false);
+        };
         let (name, id) = row.place();
         let listed_id = id.filter(|_| operation == Operation::ListFileVersions);
         let is_arriving = self.page.as_ref().is_some_and(ListedPage::is_arriving);

@@ -402,7 +402,33 @@ impl Pauses {
 mod tests {
     use std::time::Duration;
 
-    use super::RetryPolicy;
+    use super::{Pauses, RetryPolicy};
+    use crate::control::clock::Clock;
+    use crate::error::{ErrorCode, ServiceError};
+    use crate::model::operation::Operation;
+
+    #[test]
+    fn a_pause_is_never_shortened_by_a_later_one() {
+        let (pauses, clock) = (Pauses::default(), Clock::manual());
+        let operation = Operation::ListBuckets;
+        let refusal = ServiceError {
+            operation,
+            status: 429,
+            code: ErrorCode::from("too_many_requests"),
+            message: String::new(),
+            url_path: String::new(),
+            retry_after: None,
+            attempts: 1,
+            elapsed: Duration::ZERO,
+            after_lost_answer: false,
+        };
+        for (asked, left) in [(60, 60), (5, 60), (90, 90)] {
+            pauses.extend(operation, &clock, Duration::from_secs(asked), &refusal);
+            let (found, _) = pauses.left(operation, &clock).unwrap();
+            assert_eq!(found, Duration::from_secs(left));
+        }
+        assert!(pauses.left(Operation::ListKeys, &clock).is_none());
+    }
 
     #[test]
     fn delays_double_up_to_their_limit_and_are_spread() {

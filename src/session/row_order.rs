@@ -122,7 +122,9 @@ impl<K: PartialEq + Clone> Turns<K> {
 pub(super) struct FileOrder {
     /// The name of the row before this one; `None` before the first row.
     name: Option<String>,
-    /// The versions of this name on the present page.
+    /// The first version of this name on the present page. Most names have no other.
+    first: Option<FileId>,
+    /// The versions of this name on the present page, if it has several.
     versions: HashSet<FileId>,
 }
 
@@ -143,23 +145,29 @@ impl FileOrder {
             {
                 return Err(repeats(operation, &name));
             }
-            self.versions.clear();
-            let last = self.name.get_or_insert_default();
-            last.clear();
-            last.push_str(name);
-            self.versions.extend(id.cloned());
+            self.turn();
+            name.clone_into(self.name.get_or_insert_default());
+            if operation != Operation::ListFileNames {
+                self.first = id.cloned();
+            }
             return Ok(true);
         }
         match id {
             None => Ok(false),
             Some(_) if operation == Operation::ListFileNames => Err(repeats(operation, &name)),
-            Some(id) if self.versions.insert(id.clone()) => Ok(true),
-            Some(_) => Err(repeats(operation, &name)),
+            Some(id) => {
+                self.versions.extend(self.first.take());
+                match self.versions.insert(id.clone()) {
+                    true => Ok(true),
+                    false => Err(repeats(operation, &name)),
+                }
+            }
         }
     }
 
     /// Forgets the versions of the page that ends here.
     pub(super) fn turn(&mut self) {
+        self.first = None;
         self.versions.clear();
     }
 }

@@ -420,8 +420,7 @@ impl From<Error> for Change {
 /// Cancels a large file that was left to be resumed, if its source has changed: its content is
 /// nowhere.
 ///
-/// If cancelling fails too, the error with the id of the large file remains, so that the caller
-/// learns what is left and billed.
+/// If cancelling fails too, its parts stay, as they do after a run that was killed.
 fn without_outdated(bucket: &Bucket, error: Error) -> Error {
     match error {
         Error::LargeFileLeft(left)
@@ -431,7 +430,11 @@ fn without_outdated(bucket: &Bucket, error: Error) -> Error {
             let session = &bucket.client().session;
             match session.cancel_large_file(&bucket.control("sync", None, None), &left.file_id) {
                 Ok(_) => left.failure,
-                Err(_) => Error::LargeFileLeft(left),
+                Err(_) => {
+                    let file_id = &left.file_id;
+                    tracing::warn!(%file_id, "the parts of a file that changed could not be cancelled");
+                    Error::LargeFileLeft(left)
+                }
             }
         }
         other => other,

@@ -4,7 +4,7 @@
 //!
 //! | what happens | what follows |
 //! |---|---|
-//! | the file cannot be opened or read | an error; the planner transfers the file, which reports it |
+//! | the file cannot be opened or read, or has become a pipe or a device | an error; the planner transfers the file, which reports it |
 //! | the run is cancelled | `Error::Cancelled`, within one piece |
 //! | the file changes while it is read | the checksum of what was read, which no version has |
 //! | a version has no SHA-1 | `None`: the planner decides without |
@@ -12,7 +12,6 @@
 //! Reading costs no request. A file is read in pieces of 64 KiB, so memory does not depend on its
 //! size.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::sync::item::{At, Entry};
 use crate::sync::reporter::Reporter;
+use crate::transfer::source::regular_file;
 
 /// The number of bytes that are read at a time.
 const PIECE: usize = 1 << 16;
@@ -47,7 +47,7 @@ impl ContentReader {
             (At::Local(state), Some(root)) => root.join(state.below(name)),
         };
         let failed = |error| Error::local_file("read", &path, error);
-        let mut file = File::open(&path).map_err(failed)?;
+        let mut file = regular_file::open(&path).map_err(failed)?;
         let mut hasher = Sha1Hasher::default();
         let mut piece = vec![0; PIECE];
         loop {

@@ -326,9 +326,9 @@ impl PlaceName {
     /// A local path is not looked at, so that this fails for buckets only.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound);
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key is restricted to other buckets, or
-    /// lacks `listBuckets` and the name is not known; the errors of any call. None for a local path.
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); [`Error::NotAllowed`](crate::Error::NotAllowed)
+    /// if the key is restricted to other buckets, or lacks `listBuckets` and the name is not known; the [errors
+    /// of any call](crate::Error#errors-of-any-call). None for a local path.
     pub fn open(&self, api: &B2Api) -> Result<SyncPlace> {
         Ok(match self {
             Self::Local(path) => LocalFolder::new(path).into(),

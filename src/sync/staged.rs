@@ -14,7 +14,9 @@
 //! | the download fails | the old files, because nothing is removed after a failed transfer |
 //! | another transfer fails, the run is cancelled or stops | the old files; the temporary file is removed |
 //! | a file below the directory is not removed: it is filtered, could not be read, or was changed | that file, and a problem for the new one |
-//! | another program removes or replaces the temporary file, as a run into the same directory does with one that nobody has locked | the old files, because the download counts as failed; it is looked at the barrier and before each removal of what is in its way |
+//! | another run scans the directory | the temporary file: the directory is locked for as long as files wait (`stage_lock`) |
+//! | another program removes or replaces the temporary file before the last removal of what is in its way | the old files that remain, because the download counts as failed; it is looked at the barrier and before each removal of what is in its way |
+//! | another program does so between the last of these looks and step 3, a few system calls later | neither; the next run downloads the file again |
 //! | the process is killed before the removals | the old files, and a temporary file that the next run removes |
 //! | the process is killed before step 3, and what was in the way is gone | neither; the next run downloads the file again |
 //!
@@ -44,8 +46,8 @@ use crate::transfer::download::temporary::{clear_unfinished, sync_directory, tem
 /// A file that is complete, verified and not in its place. It is removed when this is dropped,
 /// unless another file has its temporary name by then.
 ///
-/// It holds no open file, so that 10,000 of them take no descriptors. Nothing therefore keeps other
-/// programs from removing it.
+/// It holds no open file, so that 10,000 of them take no descriptors. Runs leave it alone because of the lock
+/// of the destination; nothing keeps other programs from removing it.
 #[derive(Debug)]
 pub(super) struct Staged {
     /// `None` once it is in its place.
@@ -117,6 +119,7 @@ impl LocalTree {
             None => return Err(Obstacle::InTheWay),
         };
         let beside = taken.parent().ok_or(Obstacle::InTheWay)?;
+        self.hold_staged();
         let file = match resumes {
             true => lasting_path(beside, name),
             false => temporary_path(beside),

@@ -49,6 +49,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, Result};
@@ -56,7 +57,9 @@ use crate::model::local_name::is_temporary;
 use crate::model::time::Timestamp;
 use crate::sync::local_state::LocalState;
 use crate::sync::problem::ProblemKind;
+use crate::sync::stage_lock;
 use crate::transfer::download::Download;
+use crate::transfer::source::regular_file;
 
 /// How b2sdk for Python ends the name of a file that it downloads into.
 pub(super) const TEMPORARY_OF_PYTHON: &str = ".b2.sync.tmp";
@@ -67,17 +70,18 @@ const IN_USE: Duration = Duration::from_secs(86_400);
 ///
 /// | file | removed if |
 /// |---|---|
-/// | of a download of this crate | it is a regular file that no process has locked, and the system is a Unix |
+/// | of a download of this crate | it is a regular file that no process has locked, no run has files that wait for their places there (`stage_lock`), and the system is a Unix |
 /// | of b2sdk for Python | it was last changed more than a day ago |
 /// | of a download with `resume` | never |
 ///
-/// A failure is ignored: the file stays, is not synchronized, and the next run tries again.
+/// A failure is ignored: the file stays, is in nobody's way, is not synchronized, and the next run tries
+/// again.
 pub(super) fn remove_stale(path: &Path, now: SystemTime) {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     // What a download with `resume` leaves has another name, and is for the next one.
     let is_stale = if is_temporary(name) {
         let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
-        cfg!(unix) && is_file && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+        cfg!(unix) && is_file
     } else if name.ends_with(TEMPORARY_OF_PYTHON) {
         let modified = path.symlink_metadata().and_then(|found| found.modified());
         let age = modified.map(|modified| now.duration_since(modified));
@@ -85,8 +89,18 @@ pub(super) fn remove_stale(path: &Path, now: SystemTime) {
     } else {
         false
     };
-    if is_stale {
-        // If it cannot be removed, it is only in nobody's way.
+    if !is_stale {
+        return;
+    }
+    if is_temporary(name) {
+        // The locks are held until the file is removed.
+        let Some(_alone) = path.parent().and_then(stage_lock::exclude) else {
+            return;
+        };
+        if regular_file::open(path).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _removed = fs::remove_file(path);
+        }
+    } else {
         let _removed = fs::remove_file(path);
     }
 }
@@ -107,11 +121,13 @@ pub(super) enum Obstacle {
 
 /// A directory into which files are written.
 ///
-/// It is shared by all threads and holds no open directory: each change walks its path from the
-/// root again.
-#[derive(Debug, Clone)]
+/// It is shared by all threads: each change walks its path from the root again. It holds no open directory
+/// but the one whose lock says that files wait for their places.
+#[derive(Debug)]
 pub(super) struct LocalTree {
     root: PathBuf,
+    /// The lock of the root, once a file was staged.
+    staging: OnceLock<Option<File>>,
     /// The directory for files that are deleted or replaced, if they are to be kept.
     set_aside: Option<PathBuf>,
 }
@@ -131,6 +147,7 @@ impl LocalTree {
     pub(super) fn new(root: &Path, set_aside: Option<&Path>) -> Self {
         Self {
             root: root.to_owned(),
+            staging: OnceLock::new(),
             set_aside: set_aside.map(Path::to_owned),
         }
     }
@@ -140,6 +157,12 @@ impl LocalTree {
     pub(super) fn make_root(&self) -> Result<()> {
         fs::create_dir_all(&self.root)
             .map_err(|error| Error::local_file("create", &self.root, error))
+    }
+
+    /// Has other runs leave files alone that wait for their places below this directory, until this is
+    /// dropped.
+    pub(super) fn hold_staged(&self) {
+        self.staging.get_or_init(|| stage_lock::hold(&self.root));
     }
 
     /// The directory itself.
@@ -214,8 +237,8 @@ impl LocalTree {
         let path = self.path(name, seen);
         self.check(&path, name, seen)?;
         let time = SystemTime::from(Timestamp::from_millis(time)) + Duration::from_micros(500);
-        let set =
-            File::open(&path).and_then(|file| file.set_times(FileTimes::new().set_modified(time)));
+        let set = regular_file::open(&path)
+            .and_then(|file| file.set_times(FileTimes::new().set_modified(time)));
         set.map_err(|error| failed("set the time of", &path, error))
     }
 

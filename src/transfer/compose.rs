@@ -244,14 +244,15 @@ impl Compose<'_> {
             length: None,
             parts: None,
         };
-        LargeFile::make(self.transfer, &file, beginning, &counter, |large| {
+        let made = LargeFile::make(self.transfer, &file, beginning, &counter, |large| {
             parallel::run(workers, control, |_| {
                 Box::new((1..).zip(parts).map(|(number, part)| {
                     let part = part?;
                     Ok(move |control: &Control| self.make_part(large, number, part, control))
                 }))
             })
-        })
+        });
+        Ok(made?)
     }
 
     /// Makes one part, on one of the transfer's threads. A copied part is compared with the local

@@ -307,12 +307,12 @@ impl Download {
     /// - [`Error::Cancelled`] if the token of the options is cancelled.
     pub fn write_to(mut self, writer: &mut impl Write) -> Result<u64> {
         let threads = (self.workers.as_ref(), self.part_size);
-        let written = in_order::copy(&mut self.reader, writer, threads, |source| Error::Stream {
+        in_order::copy(&mut self.reader, writer, threads, |source| Error::Stream {
             action: "write",
             source,
         })?;
         self.reader.counter().finish();
-        Ok(written)
+        Ok(self.length())
     }
 
     /// Saves the file under this path, with the modification time of its source.

@@ -13,6 +13,7 @@
 //! | a part is cut off or refused for a while | that part alone is sent again from its source |
 //! | the answer to a part is about another file | `UnexpectedReply`, because the part may be in the wrong place |
 //! | the answer to a copied part is about another length | `UnexpectedReply` |
+//! | an unfinished file that is to be completed is gone before a part of it was made | [`NotMade`] says so, and the caller starts another one |
 //! | the source changes | the part fails with `SourceChanged`, and the file ends as after any failure |
 //! | code of the caller panics | the file is cancelled, unless it is to be resumed; the panic continues |
 //!
@@ -26,7 +27,7 @@
 mod ending;
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
 use crate::account_info::UploadTarget;
@@ -89,6 +90,21 @@ pub(in crate::transfer) struct Beginning {
     pub(in crate::transfer) parts: Option<u64>,
 }
 
+/// The reason why a large file was not made.
+pub(in crate::transfer) struct NotMade {
+    /// The failure, with what it leaves at the service.
+    pub(in crate::transfer) error: Error,
+    /// Whether an unfinished file that was to be completed no longer is one, and no part of it was
+    /// made here: somebody completed or cancelled it. Nothing was done then, and nothing is left.
+    pub(in crate::transfer) was_gone: bool,
+}
+
+impl From<NotMade> for Error {
+    fn from(not_made: NotMade) -> Self {
+        not_made.error
+    }
+}
+
 /// A large file at the service that was started and not finished. All its threads share it.
 ///
 /// It exists only within [`LargeFile::make`], which ends the file in every case. Parts may be made
@@ -105,6 +121,8 @@ pub(in crate::transfer) struct LargeFile<'a> {
     retries: AtomicU32,
     /// The number of bytes in the parts that were made here.
     made: AtomicU64,
+    /// Whether the service has said, after a failure, that there is no such unfinished file.
+    is_gone: AtomicBool,
 }
 
 /// Cleans up if code of the caller, such as a reader, panics.
@@ -171,16 +189,23 @@ impl<'a> LargeFile<'a> {
     ///
     /// `make_parts` returns the SHA-1s of all parts in order. On failure the large file is
     /// cancelled, unless `beginning` says to keep it. If it is left for any reason, the error is
-    /// `LargeFileLeft`. The upload URLs of its parts are dropped in any case.
+    /// `LargeFileLeft`. The upload URLs of its parts are dropped in any case. A caller that passes no
+    /// unfinished file needs nothing of [`NotMade`] but the error.
     pub(in crate::transfer) fn make(
         transfer: Transfer<'a>,
         file: &'a NewFile<'a>,
         mut beginning: Beginning,
         counter: &'a ProgressCounter,
         make_parts: impl FnOnce(&LargeFile<'_>) -> Result<Vec<Sha1Digest>>,
-    ) -> Result<Uploaded> {
+    ) -> std::result::Result<Uploaded, NotMade> {
         let unfinished = beginning.unfinished.take();
-        let id = unfinished.map_or_else(|| start(transfer, file), Ok)?;
+        let is_resumed = unfinished.is_some();
+        let started = |error| NotMade {
+            error,
+            was_gone: false,
+        };
+        let id = unfinished.map_or_else(|| start(transfer, file), Ok);
+        let id = id.map_err(started)?;
         counter.enter(TransferStage::Transferring);
         let large = Self {
             transfer,
@@ -191,6 +216,7 @@ impl<'a> LargeFile<'a> {
             counter,
             retries: AtomicU32::new(0),
             made: AtomicU64::new(0),
+            is_gone: AtomicBool::new(false),
         };
         let guard = OnPanic(&large);
         let made = make_parts(&large);
@@ -206,7 +232,13 @@ impl<'a> LargeFile<'a> {
         };
         drop(guard);
         large.drop_upload_urls();
-        let version = outcome?;
+        let version = outcome.map_err(|error| NotMade {
+            was_gone: is_resumed
+                && large.is_gone.load(Ordering::Relaxed)
+                && large.made.load(Ordering::Relaxed) == 0
+                && says_gone(error.failure()),
+            error,
+        })?;
         counter.finish();
         Ok(Uploaded {
             version,

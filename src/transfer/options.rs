@@ -68,14 +68,20 @@ pub struct UploadOptions {
     /// The size of a part, in bytes. A file that is not larger is uploaded in one request.
     ///
     /// If it is not set, it is the size that the service recommends (100 MB), and for streams of
-    /// unknown length 16 MB, growing with the number of parts. It must be at least 5 MB and at most
+    /// unknown length 16 MB, growing with the number of parts. A reader of known length is uploaded in
+    /// parts of 16 MB if it is larger than 100 MB. The size must be at least 5 MB and at most
     /// 5 GB. Parts are larger than asked for if a file would otherwise have more than 10,000 of
-    /// them. A stream needs memory for each part that is being sent.
+    /// them. A stream or a reader needs memory for each part that is being sent.
     pub part_size: Option<u64>,
     /// Which SHA-1 is recorded for a file that is uploaded in parts.
     pub large_file_sha1: LargeFileSha1,
     /// Whether the upload completes what an earlier upload in parts left unfinished. Streams cannot
     /// be resumed, because they can be read only once.
+    ///
+    /// An upload that may resume leaves its parts when it fails. Whatever its failure is, such as
+    /// [`Error::Cancelled`](crate::Error::Cancelled), it is then inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft): match on
+    /// [`Error::failure`](crate::Error::failure), which returns the failure itself whether or not a file is left.
     pub resume: Resume,
     /// Whether a local file may grow while [`upload_local_file_with`](crate::Bucket::upload_local_file_with)
     /// uploads it, as a log does.

@@ -17,6 +17,7 @@
 //! | hashing a part fails | the parts from there on are hashed while they are sent, where the failure shows again |
 //! | hashing the whole fails | the upload fails before anything is started |
 //! | the unfinished file has all parts | it is only finished |
+//! | the unfinished file is completed or cancelled by somebody before a part was sent | another one is started, unless this one was asked for by its id |
 //! | a part fails for good | the other parts are stopped, and the file ends as `large::ending` describes |
 //!
 //! The requests are free for parts that are uploaded; copied parts are billed in class C, and looking for
@@ -38,7 +39,7 @@ use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::Result;
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::Transfer;
-use crate::transfer::large::{Beginning, LargeFile, PartSource};
+use crate::transfer::large::{Beginning, LargeFile, NotMade, PartSource};
 use crate::transfer::new_file::{LargeFileSha1, NewFile};
 use crate::transfer::parallel;
 use crate::transfer::parts::EqualParts;
@@ -222,8 +223,32 @@ fn make_from(
     parts: &dyn PartSource,
     counter: &ProgressCounter,
 ) -> Result<Uploaded> {
-    let search = find_unfinished(transfer, file, resume, (parts, counter), listed)?;
-    let (file_id, mut present) = match search.unfinished {
+    let mut search = find_unfinished(transfer, file, resume, (parts, counter), listed)?;
+    let settings = (transfer, file, resume);
+    let found = search.unfinished.take();
+    let found_id = found.as_ref().map(|found| found.file_id.clone());
+    let uploaded = match (complete(settings, parts, counter, found), found_id) {
+        (Err(NotMade { was_gone: true, .. }), Some(file_id)) => {
+            search.lose(file_id, resume)?;
+            counter.begin_again();
+            complete(settings, parts, counter, None)
+        }
+        (outcome, _) => outcome,
+    }?;
+    Ok(Uploaded {
+        passed_over: search.passed_over,
+        ..uploaded
+    })
+}
+
+/// Makes the parts that an unfinished file lacks, or all parts of a new file, and finishes it.
+fn complete(
+    (transfer, file, resume): (Transfer<'_>, &NewFile<'_>, &Resume),
+    parts: &dyn PartSource,
+    counter: &ProgressCounter,
+    unfinished: Option<Unfinished>,
+) -> std::result::Result<Uploaded, NotMade> {
+    let (file_id, mut present) = match unfinished {
         Some(Unfinished { file_id, present }) => (Some(file_id), present),
         None => (None, BTreeMap::new()),
     };
@@ -255,7 +280,6 @@ fn make_from(
     })?;
     Ok(Uploaded {
         resumed_parts: u32::try_from(resumed_parts).unwrap_or(u32::MAX),
-        passed_over: search.passed_over,
         ..uploaded
     })
 }

@@ -18,7 +18,7 @@
 //! | several files match | the one with the most parts is completed; the others stay |
 //! | a file of this name without parts and without a recorded SHA-1 or plan | it is skipped: it may be somebody's upload that has just begun |
 //! | a part with other content | the whole file is skipped |
-//! | a listed file that somebody has completed or cancelled since | it is skipped |
+//! | a listed file that somebody has completed or cancelled since | it is skipped, also if that shows only when its first part is to be made |
 //! | a file that another run is completing | both complete it; the service keeps one version, and the slower run finds out (`large::ending`) |
 //! | the file that the caller named does not match | `InvalidInput`, and nothing is started |
 //! | the key may not list unfinished files | a new file is started; `NotAllowed` at once if the caller named one |
@@ -167,6 +167,22 @@ impl Search {
         tracing::debug!(%file_id, reason, "an unfinished large file is passed over");
         self.passed_over.push(file_id);
     }
+
+    /// Notes that the unfinished file that was to be completed is gone. Fails if it was asked for by
+    /// its id.
+    pub(in crate::transfer) fn lose(&mut self, file_id: FileId, resume: &Resume) -> Result<()> {
+        if matches!(resume, Resume::From(_)) {
+            return Err(no_match(&file_id));
+        }
+        self.pass_over(file_id, "the service no longer finds it");
+        Ok(())
+    }
+}
+
+/// The error of a file that was asked for by its id and cannot be completed.
+fn no_match(wanted: &FileId) -> Error {
+    let reason = format!("{wanted} is no unfinished file of this content, cut into the same parts");
+    Error::invalid_input("resume", reason)
 }
 
 /// Returns the unfinished file to complete, if resuming was asked for and there is one. Fails with
@@ -206,11 +222,7 @@ pub(in crate::transfer) fn find_unfinished(
         }
     }
     match wanted {
-        Some(wanted) if search.unfinished.is_none() => {
-            let reason =
-                format!("{wanted} is no unfinished file of this content, cut into the same parts");
-            Err(Error::invalid_input("resume", reason))
-        }
+        Some(wanted) if search.unfinished.is_none() => Err(no_match(wanted)),
         _ => Ok(search),
     }
 }

@@ -1,4 +1,4 @@
-//! Where uploads get their bytes: memory, a local file (`local_file`), or a reader (`reader`).
+//! Where uploads get their bytes: memory, a local file (`local_file`, opened by `regular_file`), or a reader (`reader`).
 //!
 //! A source can be opened again for another attempt. It then yields exactly the same bytes, or it
 //! fails: a file that changes during its upload must never become a version with a mixture of old
@@ -7,6 +7,7 @@
 
 pub(crate) mod local_file;
 pub(crate) mod reader;
+pub(crate) mod regular_file;
 
 use std::io::Read;
 use std::ops::Range;

@@ -43,8 +43,8 @@ use crate::transfer::source::{BytesSource, UploadSource, settle};
 use crate::transfer::upload::buffered::{CallersReader, Input, PartReader};
 use crate::transfer::uploaded::Uploaded;
 
-/// The usual size of a part of a stream of unknown length, in bytes. Each worker holds one such
-/// part in memory.
+/// The usual size of a part of a stream or of a reader, in bytes. Each worker holds one such part in
+/// memory.
 const STREAM_PART: u64 = 16_000_000;
 
 /// One upload: the file to create, and how to create it.
@@ -101,7 +101,14 @@ impl<'a> Upload<'a> {
         self.options.resume.check_for_stream()?;
         let memory = workers.memory();
         let snapshot = self.transfer.authorization()?;
-        let limits = self.limits_in_memory(snapshot.auth(), part_sizes(snapshot.auth()).1)?;
+        let recommended = part_sizes(snapshot.auth()).1;
+        // A file in parts has one of them in memory for each worker, so they are as small as a stream's.
+        let usual = if length > recommended {
+            recommended.min(STREAM_PART)
+        } else {
+            recommended
+        };
+        let limits = self.limits_in_memory(snapshot.auth(), usual)?;
         let parts = limits.cut(length)?;
         let first = parts.range(0);
         memory.check(first.end - first.start)?;

@@ -321,6 +321,8 @@ fn credentials_are_sent_to_no_realm_that_could_leak_them() {
         "productoin",
         "https://user@b2.example.org",
         "https://s3.us-west-002.backblazeb2.com",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:8080x",
     ] {
         let error = api.authorize_account(realm, "id", "key").unwrap_err();
         assert!(

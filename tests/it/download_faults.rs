@@ -350,22 +350,34 @@ fn a_version_that_is_deleted_meanwhile_is_not_mixed_with_a_newer_one() {
 #[cfg(unix)]
 #[test]
 fn a_pipe_gets_every_byte_once_whatever_breaks() {
-    let trial = Trial::at(Stage::Continuing);
-    let path = trial.directory.path().join("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&path).status();
-    assert!(made.unwrap().success());
-    let received = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| read(&path));
-        // There is nothing to go on with in a pipe, and nothing is left beside it.
-        let options = DownloadOptions::new().part_size(RANGE).resume(true);
-        let download = trial.world.bucket.download_file_by_name_with("x", &options);
-        let saved = download.unwrap().save_to(&path).unwrap();
-        assert_eq!((saved.parts(), saved.retries()), (1, 1));
-        reading.join().unwrap()
-    });
-    assert!(received == noise(LENGTH));
-    assert!(!path.metadata().unwrap().is_file(), "it is still a pipe");
-    assert_eq!(trial.names().len(), 2);
+    let (one, many) = (
+        DownloadOptions::new(),
+        DownloadOptions::new().part_size(RANGE),
+    );
+    let ranges = (LENGTH as u64).div_ceil(RANGE);
+    for (options, stage, parts) in [(one, Stage::Continuing, 1), (many, Stage::Opening, ranges)] {
+        let trial = Trial::at(stage);
+        let path = trial.directory.path().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        if parts > 1 {
+            // One of the ranges ahead breaks off.
+            trial
+                .world
+                .inject(Fault::on(Operation::DownloadFileById).truncate_answer(100));
+        }
+        let received = std::thread::scope(|scope| {
+            let reading = scope.spawn(|| read(&path));
+            // There is nothing to go on with in a pipe, and nothing is left beside it.
+            let options = options.resume(true);
+            let download = trial.world.bucket.download_file_by_name_with("x", &options);
+            let saved = download.unwrap().save_to(&path).unwrap();
+            assert_eq!((saved.parts(), saved.retries()), (parts, 1));
+            reading.join().unwrap()
+        });
+        assert!(received == noise(LENGTH));
+        assert!(!path.metadata().unwrap().is_file(), "it is still a pipe");
+        assert_eq!(trial.names().len(), 2);
+    }
 }
 
 #[cfg(target_os = "linux")]

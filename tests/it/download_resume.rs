@@ -343,6 +343,48 @@ fn links_that_somebody_put_there_are_not_followed() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn pipes_that_somebody_put_there_are_not_waited_for() {
+    for name in [RECORD, DATA] {
+        let started = Started::new();
+        std::fs::remove_file(started.beside(name)).unwrap();
+        nix::unistd::mkfifo(&started.beside(name), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        match started.save() {
+            Ok(saved) => assert_eq!((name, saved.resumed_bytes()), (DATA, 0)),
+            Err(error) => {
+                assert!(matches!(error, Error::LocalFile { .. }), "{error:?}");
+                assert_eq!(name, RECORD);
+                std::fs::remove_file(started.beside(name)).unwrap();
+                started.finish();
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_download_whose_files_cannot_be_created() {
+    let world = World::new();
+    world.bucket.upload_bytes(&noise(LENGTH), "x").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x");
+    let in_the_way = directory.path().join(DATA);
+    std::fs::create_dir(&in_the_way).unwrap();
+    let save = || {
+        let download = world.bucket.download_file_by_name_with("x", &options());
+        download.unwrap().save_to(&path)
+    };
+    let error = save().unwrap_err();
+    assert!(
+        matches!(error, Error::LocalFile { .. }) && error.to_string().contains("x"),
+        "{error:?}"
+    );
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    std::fs::remove_dir(&in_the_way).unwrap();
+    save().unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), noise(LENGTH));
+}
+
 #[test]
 fn nothing_is_left_of_a_download_of_which_nothing_arrived() {
     let world = World::with(|builder| builder.workers(1));

@@ -468,3 +468,18 @@ fn as_many_file_infos_as_the_service_takes_fit_into_files_of_any_size() {
         }
     }
 }
+
+/// The part may be in the wrong place, so it is sent once more.
+#[test]
+fn a_part_whose_answer_is_about_another_file_is_sent_again() {
+    let large = Large::with_workers(1);
+    let data = noise(45_000);
+    let other = Fault::on(Operation::UploadPart).edit_json(|answer| {
+        answer["fileId"] = "4_zanother_file".into();
+    });
+    large.inject(other.times(1));
+    let uploaded = large.bucket.upload_bytes(&data, "x").unwrap();
+    let parts = usize::try_from(uploaded.parts()).unwrap();
+    assert_eq!(large.count(Operation::UploadPart), parts + 1);
+    assert_eq!(large.content("x"), data);
+}

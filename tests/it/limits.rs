@@ -147,6 +147,32 @@ impl Read for Watching<'_> {
 }
 
 #[test]
+fn a_reader_of_more_than_a_part_is_kept_in_memory_in_parts_as_small_as_those_of_a_stream() {
+    let service = Simulator::builder()
+        .recommended_part_size(20_000_000)
+        .start()
+        .unwrap();
+    let builder = B2Api::builder(InMemoryAccountInfo::new()).workers(1);
+    let api = builder.build().unwrap();
+    authorize(&api, &service);
+    let bucket = api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
+    let content = noise(33_000_000);
+    for (length, parts, in_memory) in [(20_000_000, 1, 20_000_000), (33_000_000, 3, 32_000_000)] {
+        let most = AtomicU64::new(0);
+        let reader = Watching {
+            api: &api,
+            most: &most,
+            content: &content[..length],
+        };
+        let uploaded = bucket.upload_reader(reader, length as u64, "x").unwrap();
+        assert_eq!(uploaded.parts(), parts);
+        assert!(most.into_inner() <= in_memory);
+        let stored = bucket.download_file_by_name("x").unwrap();
+        assert!(stored.read_to_vec().unwrap() == content[..length]);
+    }
+}
+
+#[test]
 fn many_uploads_of_readers_stay_within_the_memory_limit_and_all_end() {
     const LIMIT: u64 = 12_000;
     let (_service, api, bucket) = small_parts(|builder| builder.memory_limit(LIMIT).workers(4));

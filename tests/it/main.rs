@@ -13,6 +13,7 @@ mod compose_progress;
 mod compose_resume;
 mod compose_settings;
 #[cfg(feature = "mime-guess")]
+mod connection_memory;
 mod content_types;
 mod copy;
 mod copy_settings;

@@ -3,19 +3,19 @@
 
 mod faults;
 mod formats;
+mod jumps;
 mod memory;
+mod model;
 
-use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use b2sdk::simulator::{Fault, KeyRequest};
-use b2sdk::streams::{OpenFileOptions, RemoteFile};
+use b2sdk::streams::OpenFileOptions;
 use b2sdk::{CancelToken, Error, FileId, LargeFileSha1, Operation, UploadOptions, Verification};
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use crate::support::settings::{assert_problem, key};
-use crate::support::{World, noise, other_noise};
+use crate::support::{World, noise};
 
 /// The size of a block where the cache is not small.
 const BLOCK: u64 = 256 * 1024;
@@ -59,8 +59,8 @@ fn a_whole_file_is_read_ahead_and_verified() {
     assert_eq!(file.received_bytes(), 10_000_000, "nothing came twice");
 }
 
-/// The numbers of blocks that the requests for content asked for, in the order of their places.
-fn blocks_of_requests(world: &World) -> Vec<u64> {
+/// The bytes that the requests for content asked for, in the order of their places.
+fn ranges_of_requests(world: &World) -> Vec<Range<u64>> {
     let log = world.service.log().entries();
     let ranges = log.iter().filter_map(|entry| entry.range.as_deref());
     let mut ranges: Vec<_> = ranges
@@ -74,8 +74,13 @@ fn blocks_of_requests(world: &World) -> Vec<u64> {
         })
         .collect();
     ranges.sort_by_key(|range| range.start);
+    ranges
+}
+
+/// The numbers of blocks that the requests for content asked for, in the order of their places.
+fn blocks_of_requests(world: &World) -> Vec<u64> {
     let blocks = |range: &Range<u64>| (range.end - range.start).div_ceil(BLOCK);
-    ranges.iter().map(blocks).collect()
+    ranges_of_requests(world).iter().map(blocks).collect()
 }
 
 #[test]
@@ -401,92 +406,4 @@ fn a_file_that_was_cancelled_is_not_read_any_more() {
         assert!(matches!(error, Error::Cancelled), "{error:?}");
     }
     assert_eq!(downloads(&world), 1);
-}
-
-/// What is done with a file.
-#[derive(Debug, Clone)]
-enum Step {
-    Seek(SeekFrom),
-    Read(usize),
-    ReadAt(u64, usize),
-    ToEnd,
-    Clone,
-}
-
-const LENGTH: usize = 700_000;
-
-fn step() -> impl Strategy<Value = Step> {
-    let length = || prop_oneof![0..100_usize, 0..20_000_usize, 0..300_000_usize];
-    let offset = || 0..=(LENGTH as u64 + 10);
-    prop_oneof![
-        offset().prop_map(|offset| Step::Seek(SeekFrom::Start(offset))),
-        (-(LENGTH as i64) - 5..=5).prop_map(|offset| Step::Seek(SeekFrom::End(offset))),
-        (-100_000..=100_000_i64).prop_map(|offset| Step::Seek(SeekFrom::Current(offset))),
-        length().prop_map(Step::Read),
-        length().prop_map(Step::Read),
-        length().prop_map(Step::Read),
-        (offset(), length()).prop_map(|(offset, length)| Step::ReadAt(offset, length)),
-        Just(Step::ToEnd),
-        Just(Step::Clone),
-    ]
-}
-
-/// Does the same with both, which have to agree.
-fn check(file: &mut RemoteFile, model: &mut Cursor<&[u8]>, step: &Step) {
-    match step {
-        Step::Seek(position) => {
-            let (ours, theirs) = (file.seek(*position), model.seek(*position));
-            assert_eq!(ours.ok(), theirs.ok(), "{position:?}");
-        }
-        Step::Read(length) => {
-            // As many bytes as come, but some of them if there are any.
-            let mut buffer = vec![0; *length];
-            let read = file.read(&mut buffer).unwrap();
-            let mut expected = vec![0; *length];
-            let most = model.read(&mut expected).unwrap();
-            assert!(read <= most && (read > 0 || most == 0), "{read} of {most}");
-            assert!(buffer[..read] == expected[..read]);
-            let back = i64::try_from(most - read).unwrap();
-            model.seek(SeekFrom::Current(-back)).unwrap();
-        }
-        Step::ReadAt(offset, length) => {
-            let mut buffer = vec![0; *length];
-            let read = file.read_at(&mut buffer, *offset).unwrap();
-            let start = (*offset as usize).min(LENGTH);
-            let most = (*length).min(LENGTH - start);
-            assert!(read <= most && (read > 0 || most == 0), "{read} of {most}");
-            assert!(buffer[..read] == model.get_ref()[start..start + read]);
-        }
-        Step::ToEnd => {
-            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-            file.read_to_end(&mut ours).unwrap();
-            model.read_to_end(&mut theirs).unwrap();
-            assert!(ours == theirs);
-        }
-        Step::Clone => *file = file.clone(),
-    }
-    assert_eq!(file.stream_position().unwrap(), model.position());
-}
-
-#[test]
-fn it_reads_as_a_cursor_does_whatever_its_cache_is() {
-    let world = World::new();
-    let data = other_noise(LENGTH);
-    world.bucket.upload_bytes(&data, "x").unwrap();
-    let version = world.versions("x").remove(0);
-    let runs = AtomicU64::new(0);
-    proptest!(ProptestConfig::with_cases(40), |(
-        steps in prop::collection::vec(step(), 1..30),
-        cache_size in prop_oneof![Just(0), Just(70_000), Just(300_000), Just(32_000_000)],
-        read_ahead in any::<bool>(),
-    )| {
-        let options = OpenFileOptions::new().cache_size(cache_size).read_ahead(read_ahead);
-        let mut file = world.bucket.open_version(&version, &options).unwrap();
-        let mut model = Cursor::new(&data[..]);
-        for step in &steps {
-            check(&mut file, &mut model, step);
-        }
-        runs.fetch_add(1, Ordering::Relaxed);
-    });
-    assert_eq!(runs.into_inner(), 40);
 }

@@ -313,3 +313,20 @@ fn what_is_logged_of_a_retry_names_the_file_and_stands_in_the_span_of_its_call()
     let bucket = format!("bucket_id=\"{}\"", world.bucket.id());
     assert!(told.contains(&bucket), "{told}");
 }
+
+/// An upload asks for a URL in a call of its own, which repeats its requests by itself.
+#[test]
+fn what_a_call_inside_another_one_gave_up_is_not_repeated_by_the_outer_one() {
+    let world = World::with(|builder| builder.retry(RetryPolicy::default().max_attempts(3)));
+    let faults = [
+        Fault::on(Operation::GetUploadUrl).reset_connection(),
+        Fault::on(Operation::GetUploadUrl).status(503, "service_unavailable", ""),
+    ];
+    for fault in faults {
+        world.inject(fault.always());
+        world.service.log().clear();
+        world.bucket.upload_bytes(b"1", "x").unwrap_err();
+        assert_eq!(world.count(Operation::GetUploadUrl), 3);
+        world.service.faults().clear();
+    }
+}

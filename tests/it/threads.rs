@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use b2sdk::limits::Workers;
-use b2sdk::simulator::{Fault, Simulator};
+use b2sdk::simulator::{Fault, Shaping, Simulator};
 use b2sdk::{
     B2Api, Bucket, BucketType, CancelToken, CopyOptions, DownloadOptions, Error,
     InMemoryAccountInfo, Operation, UploadOptions,
@@ -224,4 +224,27 @@ fn an_adaptive_number_of_workers_falls_when_the_service_asks_for_less() {
         world.bucket.upload_bytes(b"x", "x").unwrap();
         assert_eq!(world.api.workers(), 7);
     }
+}
+
+#[test]
+fn an_adaptive_number_of_workers_begins_with_more_over_latency() {
+    let service = Simulator::start().unwrap();
+    let late = Shaping::new().latency(Duration::from_millis(31));
+    service.faults().shape(late);
+    let world = World::of(service, |builder| builder.workers(Workers::AutoUpTo(30)));
+    world.bucket.upload_bytes(b"x", "x").unwrap();
+    assert_eq!(world.api.workers(), 30);
+    // Each of the files has a thread and an upload URL, and nothing else has.
+    world.service.log().clear();
+    let directory = tempfile::tempdir().unwrap();
+    let files = (0..5).map(|n| {
+        let (path, name) = (directory.path().join(n.to_string()), n.to_string());
+        std::fs::write(&path, b"x").unwrap();
+        (path, name)
+    });
+    let uploaded = world.bucket.upload_many(files);
+    assert_eq!(uploaded.map(Result::unwrap).count(), 5);
+    assert!(world.count(Operation::GetUploadUrl) <= 4, "one was there");
+    world.api.set_workers(3);
+    assert_eq!(world.api.workers(), 3);
 }

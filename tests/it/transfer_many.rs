@@ -98,6 +98,26 @@ fn what_a_listing_yields_is_downloaded_below_a_directory() {
 }
 
 #[test]
+fn a_version_that_is_not_downloaded_is_named_as_it_was_given() {
+    let world = world(1);
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = Arc::new(LocalDirectory::new(temporary.path()));
+    let version = world.bucket.upload_bytes(b"1", "a/b").unwrap();
+    let version = version.into_version();
+    (world.bucket.delete_file_version(&version.file_id, "a/b")).unwrap();
+    let files = [
+        FileToDownload::under(&version, &directory),
+        FileToDownload::by_id(&version.file_id, temporary.path().join("c")),
+    ];
+    let names: Vec<_> = world
+        .bucket
+        .download_many(files.map(Ok::<_, Error>))
+        .map(|result| result.unwrap_err().file.unwrap())
+        .collect();
+    assert_eq!(names, ["a/b", version.file_id.as_str()]);
+}
+
+#[test]
 fn files_are_downloaded_by_name_and_by_id_to_paths() {
     let world = world(2);
     let old = world.bucket.upload_bytes(b"old", "x").unwrap();

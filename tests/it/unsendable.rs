@@ -38,7 +38,7 @@ fn a_header_that_cannot_be_sent_is_refused_by_its_name() {
     let odd_name = FileInfo::new().with("two words", "x");
     for (info, hold, named) in [
         (&odd_name, None, "two words"),
-        (&plain, Some(&odd_hold), "X-Bz-File-Legal-Hold"),
+        (&plain, Some(&odd_hold), "x-bz-file-legal-hold"),
     ] {
         let error = send(&world, info, hold).unwrap_err();
         let Error::InvalidInput { reason, .. } = &error else {
@@ -87,7 +87,8 @@ fn an_upload_url_that_cannot_be_called_is_the_services_mistake_and_asked_for_onc
         let url = json["uploadUrl"].as_str().unwrap().to_owned();
         json["uploadUrl"] = format!("{url}/two words").into();
     };
-    for edit in [odd_token as fn(&mut Value), odd_url] {
+    let odd_port = |json: &mut Value| json["uploadUrl"] = "http://127.0.0.1:99999/x".into();
+    for edit in [odd_token as fn(&mut Value), odd_url, odd_port] {
         for (operation, length) in [
             (Operation::GetUploadUrl, 10),
             (Operation::GetUploadPartUrl, 3000),

@@ -143,6 +143,43 @@ fn empty_and_large_bodies_arrive_as_they_are() {
     }
 }
 
+/// The others of the pool may be as old as the one that failed.
+#[test]
+fn after_a_failure_another_url_is_asked_for_although_the_pool_has_one() {
+    let world = World::new();
+    // An upload while another one is being sent, so that the pool has two URLs afterwards.
+    let (clock, bucket) = (world.clock.clone(), world.bucket.clone());
+    let has_begun = std::sync::atomic::AtomicBool::new(false);
+    let inner = move |progress: &TransferProgress| {
+        clock.advance(Duration::from_secs(1));
+        if progress.bytes > 0 && !has_begun.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            bucket.upload_bytes(b"inner", "inner").unwrap();
+        }
+    };
+    let options = UploadOptions::new().progress(inner);
+    let outer = world
+        .bucket
+        .upload_bytes_with(&noise(200_000), "outer", &options);
+    outer.unwrap();
+    let asked = world.count(Operation::GetUploadUrl);
+    let pooled: std::collections::BTreeSet<_> = upload_urls(&world).into_iter().collect();
+    world.inject(Fault::on(Operation::UploadFile).status(503, "service_unavailable", ""));
+    world.service.log().clear();
+    world.bucket.upload_bytes(b"2", "x").unwrap();
+    let [first, second] = &upload_urls(&world)[..] else {
+        panic!("two attempts")
+    };
+    assert!(pooled.contains(first), "it came from the pool");
+    assert!(
+        !pooled.contains(second),
+        "it was asked for after the failure"
+    );
+    assert_eq!(
+        (asked, pooled.len(), world.count(Operation::GetUploadUrl)),
+        (2, 2, 1)
+    );
+}
+
 #[test]
 fn four_failures_in_a_row_end_in_success_on_the_fifth_url() {
     let world = World::new();
@@ -800,4 +837,40 @@ fn a_thousand_small_uploads_by_eight_threads_use_eight_connections_and_urls() {
     assert_eq!(service.log().count(Operation::UploadFile), 1000);
     assert!(service.log().count(Operation::GetUploadUrl) <= 8);
     assert!(connections.len() <= 9, "{}", connections.len());
+}
+
+/// A reader that notes how many upload URLs were requested before its first byte was wanted.
+struct Noting<'a>(&'a World, &'a mut Option<usize>, &'a [u8]);
+
+impl Read for Noting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.1
+            .get_or_insert_with(|| self.0.count(Operation::GetUploadUrl));
+        self.2.read(buffer)
+    }
+}
+
+#[test]
+fn content_is_not_read_before_there_is_an_upload_url() {
+    // Whatever has to be read is hashed while it is sent, so nothing waits for an upload URL.
+    let (world, content) = (World::new(), noise(3_000_000));
+    world.service.log().clear();
+    let mut requested = None;
+    let mut reader = Noting(&world, &mut requested, &content);
+    let uploaded = world
+        .bucket
+        .upload_reader(&mut reader, content.len() as u64, "x");
+    uploaded.unwrap();
+    assert_eq!(requested, Some(1));
+    assert!(world.content("x") == content);
+    // If there is none to be had, nothing is read.
+    let world = World::new();
+    world.inject(Fault::on(Operation::GetUploadUrl).status(403, "cap_exceeded", ""));
+    let mut requested = None;
+    let mut reader = Noting(&world, &mut requested, &content);
+    let refused = world
+        .bucket
+        .upload_reader(&mut reader, content.len() as u64, "x");
+    refused.unwrap_err();
+    assert_eq!(requested, None);
 }

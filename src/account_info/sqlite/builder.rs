@@ -138,7 +138,8 @@ impl SqliteAccountInfoBuilder {
         let backend = match opened {
             Ok(files) => {
                 let clock = self.options.clock.clone();
-                Backend::Files(Box::new(Cached::reading(files, Duration::ZERO, clock)))
+                let files = Cached::reading(files, Duration::ZERO, clock);
+                Backend::Files(Box::new(files.guarded_by_owner()))
             }
             Err(error) if self.read_only_fallback && is_refused(&error) => {
                 Backend::ReadOnly(Box::new(self.fall_back(&path, &error)?))

@@ -139,17 +139,12 @@ impl FilePages {
         })
     }
 
-    /// The folder that stands for this row, after which the listing continues behind the folder; `None` if
-    /// the folder was yielded already.
-    fn fold(&mut self, folder: &str) -> Option<FileVersion> {
-        if self.shown.as_deref() == Some(folder) {
-            return None;
-        }
+    /// Makes the row of a folder, behind which the listing continues.
+    fn fold(&mut self, folder: &str) -> FileVersion {
         // `0` is the character after `/`.
         let behind = format!("{}0", folder.strip_suffix('/').unwrap_or(folder));
         self.rows.skip_to((behind, None));
-        self.shown = Some(folder.to_owned());
-        Some(FileVersion::folder(folder))
+        FileVersion::folder(folder)
     }
 
     /// The next version of the present page that is yielded. Returns `None` if another page has to be requested
@@ -158,10 +153,10 @@ impl FilePages {
         let operation = self.operation();
         loop {
             let session = &self.bucket.client.session;
-            let version = match self.rows.next_of_page(session, operation)? {
-                Ok(version) => version,
-                Err(error) => return Some(Err(error)),
-            };
+            if let Err(error) = self.rows.advance(session, operation)? {
+                return Some(Err(error));
+            }
+            let version = self.rows.row()?;
             let name = version.file_name.as_str();
             if self.only.as_ref().is_some_and(|only| only != name) {
                 self.rows.end();
@@ -174,12 +169,13 @@ impl FilePages {
                 && version.action != FileAction::Folder
                 && let Some(folder) = self.selection.folder_of(name)
             {
-                match self.fold(folder) {
-                    Some(folder) => return Some(Ok(folder)),
-                    None => continue,
+                if self.shown.as_deref() == Some(folder) {
+                    continue;
                 }
+                let folder = self.shown.insert(folder.to_owned()).clone();
+                return Some(Ok(self.fold(&folder)));
             }
-            return Some(Ok(version));
+            return self.rows.take().map(Ok);
         }
     }
 }

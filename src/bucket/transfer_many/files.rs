@@ -156,6 +156,8 @@ pub struct FileToDownload {
 enum Source {
     Name(String),
     Id(FileId),
+    /// A version whose name is known, for errors.
+    Version(FileId, String),
 }
 
 #[derive(Debug, Clone)]
@@ -192,7 +194,7 @@ impl FileToDownload {
     /// affected.
     #[must_use]
     pub fn under(version: &FileVersion, directory: &Arc<LocalDirectory>) -> Self {
-        let source = Source::Id(version.file_id.clone());
+        let source = Source::Version(version.file_id.clone(), version.file_name.clone());
         Self::new(source, Target::Directory(Arc::clone(directory)))
     }
 
@@ -206,7 +208,7 @@ impl FileToDownload {
 
     pub(super) fn into_job(self) -> Job<Saved> {
         let name = match &self.source {
-            Source::Name(name) => name.clone(),
+            Source::Name(name) | Source::Version(_, name) => name.clone(),
             Source::Id(id) => id.to_string(),
         };
         Job {
@@ -224,7 +226,9 @@ impl FileToDownload {
         options.cancel = Some(ended_by(options.cancel.as_ref(), stop));
         let download: Download = match source {
             Source::Name(name) => bucket.download_file_by_name_with(&name, &options),
-            Source::Id(id) => bucket.download_file_by_id_with(id, &options),
+            Source::Id(id) | Source::Version(id, _) => {
+                bucket.download_file_by_id_with(id, &options)
+            }
         }?;
         match target {
             Target::Path(path) => download.save_to(path),

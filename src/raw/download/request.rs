@@ -3,6 +3,8 @@
 
 use crate::error::Result;
 use crate::error::service::Subject;
+use crate::http::header;
+use crate::http::headers::Headers;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
@@ -10,7 +12,7 @@ use crate::model::range::ByteRange;
 use crate::model::response_headers::ResponseHeaders;
 use crate::model::secret::SseCustomerKey;
 use crate::raw::agreement;
-use crate::raw::customer_key::customer_key_headers;
+use crate::raw::customer_key::add_customer_key;
 use crate::raw::encoding::{encode, encode_query};
 use crate::setters::setters;
 
@@ -43,10 +45,15 @@ impl DownloadParameters<'_> {
     }
 
     /// The headers of the request.
-    pub(super) fn headers(&self) -> Vec<(&'static str, String)> {
-        let range = self.range.map(|range| ("Range", range.to_string()));
-        let key = self.customer_key.map(customer_key_headers);
-        range.into_iter().chain(key.into_iter().flatten()).collect()
+    pub(super) fn headers(&self) -> Result<Headers> {
+        let mut headers = Headers::new();
+        if let Some(range) = self.range {
+            headers.add(header::RANGE, range.to_string())?;
+        }
+        if let Some(key) = self.customer_key {
+            add_customer_key(&mut headers, key)?;
+        }
+        Ok(headers)
     }
 
     /// The URL with the parameters for the response headers.

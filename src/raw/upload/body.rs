@@ -5,8 +5,9 @@ use std::fmt;
 use std::io::{self, Read};
 
 use crate::error::{Error, Result};
-use crate::http::RequestBody;
 use crate::http::body::Sha1AtEnd;
+use crate::http::headers::Text;
+use crate::http::{HeaderValue, RequestBody};
 use crate::model::operation::Operation;
 use crate::model::sha1::{ContentSha1, Sha1Digest};
 use crate::raw::unexpected;
@@ -89,13 +90,14 @@ impl<'a> UploadBody<'a> {
     }
 
     /// The value of the header that announces the checksum.
-    pub(in crate::raw) fn promise(&self) -> String {
+    pub(in crate::raw) fn promise(&self) -> Text {
+        const AT_END: HeaderValue = HeaderValue::from_static("hex_digits_at_end");
         match &self.content {
-            BodyContent::Hashed(_) => "hex_digits_at_end".to_owned(),
+            BodyContent::Hashed(_) => AT_END.into(),
             BodyContent::Plain {
                 sha1: Some(sha1), ..
-            } => sha1.to_string(),
-            BodyContent::Plain { sha1: None, .. } => "do_not_verify".to_owned(),
+            } => sha1.to_string().into(),
+            BodyContent::Plain { sha1: None, .. } => "do_not_verify".into(),
         }
     }
 

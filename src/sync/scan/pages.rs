@@ -1,7 +1,8 @@
 //! The pages of a bucket's listing, the next one of which is fetched while one is worked through.
 //!
 //! A thread of its own lists (`control::ahead`), so that at most two pages of a listing are in memory: the one that
-//! is worked through, and the next one. The scan ticks while it waits for a page. No thread outlives a run.
+//! is worked through, and the next one. The scan ticks while it waits for a page. A run that ends early cancels the
+//! request that is under way and does not wait for the thread, which ends by itself and requests nothing more.
 //!
 //! Both sides of a synchronization between buckets are started before the first page is taken, so
 //! that they list at the same time.

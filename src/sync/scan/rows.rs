@@ -236,6 +236,8 @@ pub(super) struct Row {
 }
 
 impl ListedRow for Row {
+    type Shape = ();
+
     fn place(&self) -> (&str, Option<&FileId>) {
         (&self.file_name, self.file_id.as_ref())
     }

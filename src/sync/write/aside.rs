@@ -12,6 +12,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::sync::write::LocalTree;
+use crate::transfer::source::regular_file;
 
 impl LocalTree {
     /// Keeps a file in the directory for files set aside. With `stays` it also stays where it is,
@@ -63,7 +64,7 @@ fn link_or_copy(path: &Path, target: &Path) -> io::Result<()> {
 /// Copies a file and its permissions to a name that must be free. On failure the name is free
 /// again.
 fn copy_new(path: &Path, target: &Path) -> io::Result<()> {
-    let mut source = File::open(path)?;
+    let mut source = regular_file::open(path)?;
     let permissions = source.metadata()?.permissions();
     let mut file = File::create_new(target)?;
     // The permissions come first, so that nobody reads the content who may not read the source.

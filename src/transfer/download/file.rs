@@ -97,12 +97,13 @@ impl Saved {
 
     /// Returns the number of ranges in which the file was downloaded.
     ///
-    /// It is 1 for a single response, even if broken connections interrupted it, and for a pipe or
-    /// a device. A file that was saved in ranges has as many as were requested: all of them if
+    /// It is 1 for a single response, even if broken connections interrupted it. A file that was
+    /// saved in ranges has as many as were requested: all of them if
     /// [`part_size`](crate::DownloadOptions::part_size) is set, and otherwise only those that were
-    /// requested by themselves, because one response may bring several. A download that
-    /// [completes another](crate::DownloadOptions::resume), or could be completed itself, has all
-    /// ranges that the file is cut into, also those that were there before.
+    /// requested by themselves, because one response may bring several. A pipe or a device counts
+    /// those that were received ahead of it, as [`write_to`](crate::Download::write_to) does. A
+    /// download that [completes another](crate::DownloadOptions::resume), or could be completed
+    /// itself, has all ranges that the file is cut into, also those that were there before.
     #[must_use]
     pub const fn parts(&self) -> u64 {
         self.parts
@@ -198,8 +199,12 @@ pub(super) fn save(
                 Some(file) => Special::output(file, control),
                 None => Special::open(path, &clock, control).map_err(failed)?,
             };
-            in_order::copy(&mut reader, &mut special, (options.workers, None), failed)?;
-            RangeCounts::ONE_RESPONSE
+            let part_size = (!options.adapts).then_some(options.part_size);
+            let threads = (options.workers, part_size);
+            RangeCounts {
+                parts: in_order::copy(&mut reader, &mut special, threads, failed)?,
+                ..RangeCounts::ONE_RESPONSE
+            }
         }
     };
     reader.counter().finish();

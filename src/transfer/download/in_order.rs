@@ -56,8 +56,9 @@ const BUFFER: usize = 128 * 1024;
 /// count as waiting.
 const RECEIVING: Duration = Duration::from_millis(1);
 
-/// Writes everything to `writer` in order, and flushes it. Returns the number of bytes. `failed`
-/// makes the error of a writer that fails.
+/// Writes everything to `writer` in order, and flushes it. Returns the number of ranges: the
+/// response that was open, and those that were requested ahead of it. `failed` makes the error of a
+/// writer that fails.
 ///
 /// The hash, if one is recorded, is compared before the last bytes are written, so that a writer which
 /// has all bytes has the right ones. All threads have ended when this returns. `part_size` is the
@@ -77,7 +78,6 @@ pub(super) fn copy(
     let reclaim: Arc<dyn Reclaim> = Arc::clone(&buffers) as _;
     workers.memory().caches().add(&reclaim);
     let control = reader.control().clone();
-    let length = reader.length();
     thread::scope(|scope| {
         let guard = StopOnDrop(control.cancel.clone());
         let mut copying = Copying {
@@ -88,6 +88,7 @@ pub(super) fn copy(
             pace: Pace::new(),
             clock: Clock::default(),
             ahead: VecDeque::new(),
+            ranges: 1,
             buffers,
             buffer: vec![0; BUFFER],
         };
@@ -99,7 +100,7 @@ pub(super) fn copy(
         copying.reader.take_in(&[])?;
         writer.flush().map_err(&failed)?;
         guard.disarm();
-        Ok(length)
+        Ok(copying.ranges)
     })
 }
 
@@ -118,6 +119,8 @@ struct Copying<'r, 'scope> {
     clock: Clock,
     /// The ranges that were requested, in order and without gaps.
     ahead: VecDeque<Ahead<'scope>>,
+    /// The number of ranges so far, that of the open response included.
+    ranges: u64,
     /// What has arrived of them.
     buffers: Arc<Buffers>,
     /// What the calling thread reads into when it reads a response itself.
@@ -191,6 +194,7 @@ impl<'scope> Copying<'_, 'scope> {
                 return;
             };
             self.ahead.push_back(Ahead { range, receiving });
+            self.ranges += 1;
         }
     }
 

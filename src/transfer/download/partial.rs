@@ -23,7 +23,7 @@
 //! | --- | --- |
 //! | it succeeds | neither file |
 //! | it fails or is cancelled after a piece was noted, or the process is killed | both, for the next download of this version to this path |
-//! | it fails before any piece was noted | neither, unless the process is killed |
+//! | it fails before any piece was noted, or when the files are created | neither, unless the process is killed |
 //! | the checksum of the whole is wrong | neither: it is not known which bytes are wrong |
 //! | the data is replaced by another file | that file; the record is removed |
 //!
@@ -148,18 +148,20 @@ impl Partial {
         let paths = Paths::beside(destination);
         let mut record = lock(&paths.record, destination)?;
         let wanted = Header::new(version, begin.part_size);
-        let failed = |error| Error::local_file("create", destination, error);
-        let (data, header, present) =
-            match resume(&mut record, &paths.data, &wanted, (control, counter))? {
-                Ok(found) => found,
-                Err(reason) => {
-                    tracing::debug!(%reason, "the download starts from the beginning");
-                    let permissions = begin.permissions;
-                    let data =
-                        restart(&mut record, &paths.data, &wanted, permissions).map_err(failed)?;
-                    (data, wanted, BTreeMap::new())
+        let found = resume(&mut record, &paths.data, &wanted, (control, counter))?;
+        let (data, header, present) = match found {
+            Ok(found) => found,
+            Err(reason) => {
+                tracing::debug!(%reason, "the download starts from the beginning");
+                match restart(&mut record, &paths.data, &wanted, begin.permissions) {
+                    Ok(data) => (data, wanted, BTreeMap::new()),
+                    Err(error) => {
+                        paths.remove_record(record);
+                        return Err(Error::local_file("create", destination, error));
+                    }
                 }
-            };
+            }
+        };
         let noted = AtomicBool::new(!present.is_empty());
         Ok(Self {
             data,
@@ -437,6 +439,7 @@ fn check(
 ///
 /// The record is emptied and flushed first, so that after a power failure it cannot be about data that
 /// was not written yet. The data is a new file: one that is there may be a link, or have other readers.
+/// If this fails, the record is empty and of no use, and the data that was created is removed.
 fn restart(
     record: &mut File,
     data: &Path,
@@ -461,7 +464,16 @@ fn restart(
     #[cfg(not(unix))]
     let _ = permissions;
     let file = options.open(data)?;
-    record.seek(SeekFrom::Start(0))?;
-    record.write_all(Record::begin(header)?.as_bytes())?;
+    if let Err(error) = begin_record(record, header) {
+        drop(file);
+        _ = fs::remove_file(data);
+        return Err(error);
+    }
     Ok(file)
+}
+
+/// Writes the first line of a record that was emptied.
+fn begin_record(record: &mut File, header: &Header) -> io::Result<()> {
+    record.seek(SeekFrom::Start(0))?;
+    record.write_all(Record::begin(header)?.as_bytes())
 }

@@ -17,8 +17,7 @@ use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use self::reading::{Reading, Settings};
-use self::shared::KeptBlock;
+use self::reading::{Reader, Reading, Settings};
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
@@ -65,7 +64,9 @@ pub struct OpenFileOptions {
     /// [`B2ApiBuilder::memory_limit`](crate::B2ApiBuilder::memory_limit), and is given up when a
     /// transfer waits for memory.
     ///
-    /// If it is 0, nothing is cached, and each read is a request.
+    /// If it is 0, nothing is cached: each [`read_at`](RemoteFile::read_at) is a request, and a handle
+    /// that is read in order receives its bytes from a response that stays open until a read
+    /// elsewhere.
     pub cache_size: u64,
     /// Whether ranges ahead of sequential reads are fetched before they are read, on threads of
     /// their own. The default is `true`. At most half of the cache is used for it. Random reads do
@@ -114,17 +115,21 @@ setters! {
 ///
 /// Only what is read is downloaded, in blocks of 256 KiB, which stay in a cache of limited size.
 /// When reads follow one another, ranges ahead of them are fetched at the same time, and more of
-/// them the longer that continues. A connection that breaks is replaced. The version is pinned by
+/// them the longer that continues. A handle that jumps to another place gives up what is still on
+/// its way, and begins again with single blocks. A connection that breaks is replaced. The version is pinned by
 /// its id: an upload under the same name changes nothing. If the version is deleted, reads of what
 /// is not cached fail with [`Error::FileNotFound`].
 ///
-/// Clones share the cache and have a position of their own. The threads that read ahead end with
-/// the last clone.
+/// Clones share the cache and have a position of their own. A program that reads at several places
+/// in turn uses a clone for each of them, so that each reads ahead. Dropping a clone ends what was
+/// read ahead for it alone.
 ///
 /// Each request to the service is billed as a download (class B). A random read takes one for each
 /// block that is not cached. Sequential reads take larger requests the longer they continue, up to
 /// 2 MiB each with the default cache, and an eighth of the cache if that is smaller: a file of 10
 /// MB that is read in order takes 8 requests. With `read_ahead(false)` it takes one for each block.
+/// A reader that stops, or jumps, has requested at most as many bytes ahead as it had read in order,
+/// or up to 2 MiB if it has never jumped before.
 ///
 /// # Verification
 ///
@@ -167,8 +172,8 @@ pub struct RemoteFile {
     position: u64,
     /// How much of the file this handle has returned in order.
     in_order: InOrder,
-    /// A block that this handle keeps because the cache had no room for it.
-    kept: Option<KeptBlock>,
+    /// Where it has read, and what it keeps for the next read.
+    reader: Reader,
 }
 
 /// The bytes that a handle has returned in order. A clone begins with none.
@@ -218,7 +223,7 @@ impl RemoteFile {
             reading: Arc::new(reading),
             position: 0,
             in_order: InOrder::default(),
-            kept: None,
+            reader: Reader::default(),
         })
     }
 
@@ -267,9 +272,10 @@ impl RemoteFile {
     /// changed, so several threads can read through one handle at the same time.
     ///
     /// # Errors
-    /// An [`Error`] inside the `io::Error`, which `io::Error::downcast` extracts: [`Error::FileNotFound`]
-    /// if the version was deleted, [`Error::Truncated`] or [`Error::Connection`] if the bytes could not
-    /// be had after all attempts, [`Error::NotAllowed`], [`Error::Cancelled`], or the errors of any call.
+    /// An [`Error`] inside the `io::Error`, which `io::Error::downcast` extracts: [`Error::FileNotFound`] if
+    /// the version was deleted, [`Error::Truncated`] or [`Error::Connection`] if the bytes could not be had
+    /// after all attempts, [`Error::NotAllowed`], [`Error::Cancelled`], or the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         Ok(self.reading.read_at(buffer, offset, None)?)
     }
@@ -278,9 +284,9 @@ impl RemoteFile {
     ///
     /// # Errors
     /// `UnexpectedEof` if the file ends before that; otherwise an [`Error`] inside the `io::Error`, which
-    /// `io::Error::downcast` extracts: [`Error::FileNotFound`] if the version was deleted,
-    /// [`Error::Truncated`] or [`Error::Connection`] if the bytes could not be had after all attempts, or
-    /// the errors of any call.
+    /// `io::Error::downcast` extracts: [`Error::FileNotFound`] if the version was deleted, [`Error::Truncated`]
+    /// or [`Error::Connection`] if the bytes could not be had after all attempts, or the [errors of any
+    /// call](crate::Error#errors-of-any-call).
     pub fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !buffer.is_empty() {
             let read = self.read_at(buffer, offset)?;
@@ -291,24 +297,6 @@ impl RemoteFile {
             offset += read as u64;
         }
         Ok(())
-    }
-
-    /// Reads the next bytes from the cache, or from the block that is kept beside it.
-    fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        if let Some(kept) = &self.kept {
-            let rest = self
-                .position
-                .checked_sub(kept.start)
-                .and_then(|skipped| kept.bytes.get(usize::try_from(skipped).ok()?..))
-                .filter(|rest| !rest.is_empty());
-            if let Some(mut rest) = rest {
-                // Copying from memory does not fail.
-                return Ok(rest.read(buffer).unwrap_or_default());
-            }
-            self.kept = None;
-        }
-        self.reading
-            .read_at(buffer, self.position, Some(&mut self.kept))
     }
 
     /// Hashes bytes that are about to be returned, if they continue those that were returned in
@@ -331,7 +319,7 @@ impl RemoteFile {
         if is_complete && let Err(wrong) = verify(expected, hasher.clone()) {
             // It is not known which block is wrong.
             self.reading.forget();
-            self.kept = None;
+            self.reader.forget();
             return Err(wrong);
         }
         self.in_order = InOrder {
@@ -352,8 +340,15 @@ impl Clone for RemoteFile {
             reading: Arc::clone(&self.reading),
             position: self.position,
             in_order: InOrder::default(),
-            kept: self.kept.clone(),
+            reader: Reader::default(),
         }
+    }
+}
+
+/// What is on its way for a handle that is dropped is cut off, unless another one reads there, too.
+impl Drop for RemoteFile {
+    fn drop(&mut self) {
+        self.reading.close(&mut self.reader);
     }
 }
 
@@ -362,7 +357,8 @@ impl Read for RemoteFile {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let read = self.next(buffer)?;
+        let reader = Some(&mut self.reader);
+        let read = self.reading.read_at(buffer, self.position, reader)?;
         self.note(buffer.get(..read).unwrap_or_default())?;
         self.position += read as u64;
         Ok(read)

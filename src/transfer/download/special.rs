@@ -13,6 +13,7 @@
 //! | nobody reads a pipe, or its reader pauses | the download waits, until it is cancelled |
 //! | the reader closes the pipe, or has closed one that was open already (`/dev/fd/3`) | `LocalFile`, with `BrokenPipe` as its cause |
 //! | the path is a Unix socket, or a device that is not there | `LocalFile`, with the error of the system |
+//! | a regular file takes its place before it is opened | `LocalFile`; that file stays as it is |
 //! | the connection to the service breaks | the download continues with the next byte; nothing is written twice |
 //! | the SHA-1 is wrong | `ChecksumMismatch`; everything but the last bytes was written |
 //! | the device is full | `LocalFile` |
@@ -89,6 +90,17 @@ fn is_handle(path: &Path) -> bool {
     })
 }
 
+/// Refuses a regular file, which took the place of a pipe or a device after the path was looked at.
+/// Writing into it directly would overwrite the beginning of what it holds.
+fn not_regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        return Err(io::Error::other(
+            "a regular file took the place of a pipe or a device",
+        ));
+    }
+    Ok(file)
+}
+
 /// A pipe or a device that is written to until the call is cancelled.
 pub(super) struct Special<'a> {
     /// The handle, which is opened once.
@@ -123,11 +135,10 @@ impl<'a> Special<'a> {
                     control.sleep(clock, POLL)?;
                 }
                 outcome => {
-                    let (file, may_block) = (outcome?, false);
                     return Ok(Self {
-                        file,
+                        file: not_regular(outcome?)?,
                         control,
-                        may_block,
+                        may_block: false,
                     });
                 }
             }
@@ -177,7 +188,7 @@ impl<'a> Special<'a> {
 impl<'a> Special<'a> {
     /// Opens it.
     pub(super) fn open(path: &Path, _: &Clock, control: &'a Control) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).open(path)?;
+        let file = not_regular(OpenOptions::new().write(true).open(path)?)?;
         Ok(Self::output(file, control))
     }
 
@@ -217,5 +228,23 @@ impl Write for Special<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::Special;
+    use crate::control::Control;
+    use crate::control::clock::Clock;
+
+    #[test]
+    fn a_regular_file_that_took_the_place_of_a_pipe_is_not_written_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        std::fs::write(&path, b"precious").unwrap();
+        let control = Control::default();
+        let opened = Special::open(&path, &Clock::default(), &control);
+        assert!(opened.is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     }
 }

@@ -75,8 +75,16 @@ pub(crate) fn clear_unfinished(path: &Path) -> Result<()> {
 /// power failure leaves what was there before.
 pub(crate) fn sync_directory(directory: &Path) {
     #[cfg(unix)]
-    if let Ok(directory) = File::open(directory) {
-        _ = directory.sync_all();
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        // Whatever has its place by now is not waited for: opening a pipe would wait for a writer.
+        let flags = OFlags::DIRECTORY.union(OFlags::NONBLOCK).bits();
+        let mut options = File::options();
+        options.read(true).custom_flags(flags.cast_signed());
+        if let Ok(directory) = options.open(directory) {
+            _ = directory.sync_all();
+        }
     }
     #[cfg(not(unix))]
     let _ = directory;
@@ -92,6 +100,15 @@ mod tests {
         let error = temporary_file(&directory.path().join("nowhere"), None).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
         assert!(!error.to_string().contains("nowhere"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_the_place_of_a_directory_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        super::sync_directory(&pipe);
     }
 
     #[test]

@@ -120,7 +120,10 @@ impl LargeFile<'_> {
             Ok(State::Unfinished) if is_refused && self.beginning.is_kept => {
                 Err(self.left(WhyLeft::ForResuming, error))
             }
-            Ok(State::Gone) if is_refused || was_gone => Err(error),
+            Ok(State::Gone) if is_refused || was_gone => {
+                self.is_gone.store(is_refused, Ordering::Relaxed);
+                Err(error)
+            }
             // Cancelling what may be finished, or about to be, would lose it.
             _ => Err(self.left(WhyLeft::MayBeFinished, error)),
         }
@@ -140,7 +143,10 @@ impl LargeFile<'_> {
         if matches!(error, Error::Cancelled) {
             return Err(self.left(WhyLeft::ForResuming, error));
         }
-        match self.limited(|control| self.state(control)) {
+        let state = self.limited(|control| self.state(control));
+        let is_gone = matches!(state, Ok(State::Finished(_) | State::Gone));
+        self.is_gone.store(is_gone, Ordering::Relaxed);
+        match state {
             Ok(State::Finished(version)) if self.is_of_this_content(&version) => Ok(*version),
             Ok(State::Finished(_)) => Err(self.left(WhyLeft::MayBeFinished, error)),
             Ok(State::Gone) => Err(error),

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | it is written to, or grows or shrinks | fails with `SourceChanged`, also if its modification time is put back (on Unix); a file that may grow has a source of its own (`growing`) |
 //! | another file takes its place | fails with `SourceChanged` |
+//! | a pipe, a directory or a device takes its place | fails with `SourceChanged` without waiting (`regular_file`) |
 //! | it is deleted | fails with `SourceChanged`, because its path no longer leads to it |
 //! | it was changed less than 20 ms ago | is read a little later, when another change would be visible |
 //! | it cannot be read | fails with `LocalFile` |
@@ -25,6 +26,7 @@ use std::time::{Duration, SystemTime};
 use crate::error::{Error, Result};
 use crate::model::time::Timestamp;
 use crate::transfer::source::UploadSource;
+use crate::transfer::source::regular_file::{self, NotRegular};
 
 /// A local file, as it was when the upload began. If the file changes afterwards, the upload fails
 /// before the service has all of it.
@@ -108,7 +110,8 @@ impl FileSource {
             .metadata()
             .map_err(|error| Error::local_file("read", path, error))?;
         if !metadata.is_file() {
-            let reason = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+            let found = NotRegular::new(metadata.file_type());
+            let reason = io::Error::new(io::ErrorKind::InvalidInput, found.state);
             return Err(Error::local_file("upload", path, reason));
         }
         Ok(Self {
@@ -157,9 +160,10 @@ impl FileSource {
     /// Opens the file under its path. A file that is gone has changed; other errors are
     /// `LocalFile`. A link is followed as it is now; what it leads to is compared with the first file.
     pub(in crate::transfer) fn open_file(&self) -> Result<File> {
-        File::open(&self.path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => self.changed("it is gone"),
-            _ => self.unreadable(error),
+        regular_file::open(&self.path).map_err(|error| match NotRegular::of(&error) {
+            Some(became) => self.changed(became.change),
+            None if error.kind() == io::ErrorKind::NotFound => self.changed("it is gone"),
+            None => self.unreadable(error),
         })
     }
 

@@ -267,7 +267,7 @@ pub(super) fn upload(
         parts: None,
     };
     parts.input.is_starting(true);
-    LargeFile::make(transfer, file, beginning, &counter, |large| {
+    let made = LargeFile::make(transfer, file, beginning, &counter, |large| {
         parts.input.is_starting(false);
         parallel::run(workers, control, |control| {
             let (buffers, parts) = (&buffers, &mut parts);
@@ -284,7 +284,8 @@ pub(super) fn upload(
                 }))
             }))
         })
-    })
+    });
+    Ok(made?)
 }
 
 /// Sends one part, and returns its buffer whatever the outcome.

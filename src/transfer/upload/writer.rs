@@ -110,11 +110,11 @@ impl UploadWriter {
     /// Uploads the remaining bytes and creates the file.
     ///
     /// # Errors
-    /// [`Error::Stream`] if a `write` has already returned an error; [`Error::InvalidInput`] if there
-    /// were more bytes than fit into 10,000 parts; [`Error::NotAllowed`]; [`Error::BucketNotFound`];
-    /// [`Error::CapExceeded`]; the errors of any call. No version is created then, unless the error says
-    /// that it is not known. If an unfinished large file is left, the error is inside
-    /// [`Error::LargeFileLeft`].
+    /// [`Error::Stream`] if a `write` has already returned an error; [`Error::InvalidInput`] if there were more
+    /// bytes than fit into 10,000 parts; [`Error::NotAllowed`]; [`Error::BucketNotFound`];
+    /// [`Error::CapExceeded`]; the [errors of any call](crate::Error#errors-of-any-call). No version is created
+    /// then, unless the error says that it is not known. If an unfinished large file is left, the error is
+    /// inside [`Error::LargeFileLeft`].
     pub fn finish(mut self) -> Result<Uploaded> {
         if let Some(pipe) = self.pipe.take() {
             pipe.finish();

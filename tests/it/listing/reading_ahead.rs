@@ -108,6 +108,7 @@ fn a_listing_that_is_dropped_ends_the_request_that_is_under_way() {
         }
         drop(listing);
     });
+    assert_eq!(pages(&world), 2, "nothing is requested a second time");
     assert_eq!(names(&world, "", &ahead(2)).len(), NAMES.len());
 }
 

@@ -59,21 +59,27 @@ fn a_stored_file_is_the_source_of_an_upload_that_takes_all_memory() {
 }
 
 #[test]
-fn a_file_without_a_cache_is_read_block_by_block_in_its_order() {
-    let world = world(10_000_000);
-    world.bucket.upload_bytes(&noise(640_000), "x").unwrap();
-    world.service.log().clear();
-    let options = OpenFileOptions::new().cache_size(0);
-    let mut file = world.bucket.open_file_with("x", &options).unwrap();
-    let mut read = Vec::new();
-    let mut small = [0; 1_000];
-    while let n @ 1.. = file.read(&mut small).unwrap() {
-        read.extend_from_slice(&small[..n]);
+fn a_file_without_a_cache_is_read_in_its_order_from_responses_that_stay_open() {
+    // Of blocks of 64 KiB, as no cache is small.
+    let blocks = 640_000_usize.div_ceil(64 * 1024);
+    for (read_ahead, requests) in [(true, 5), (false, blocks)] {
+        let world = world(10_000_000);
+        world.bucket.upload_bytes(&noise(640_000), "x").unwrap();
+        world.service.log().clear();
+        let options = OpenFileOptions::new().cache_size(0).read_ahead(read_ahead);
+        let mut file = world.bucket.open_file_with("x", &options).unwrap();
+        let mut read = Vec::new();
+        let mut small = [0; 1_000];
+        while let n @ 1.. = file.read(&mut small).unwrap() {
+            read.extend_from_slice(&small[..n]);
+            assert_eq!(world.api.memory_in_use(), 0);
+        }
+        assert!(read == noise(640_000));
+        assert_eq!(file.verification(), Verification::Verified);
+        assert_eq!((downloads(&world), file.retries()), (requests, 0));
+        // Elsewhere only what is asked for comes.
+        let before = file.received_bytes();
+        file.read_exact_at(&mut small, 5).unwrap();
+        assert_eq!(file.received_bytes(), before + 1_000);
     }
-    assert!(read == noise(640_000));
-    assert_eq!(downloads(&world), 640_000_usize.div_ceil(64 * 1024));
-    // Elsewhere only what is asked for comes.
-    let before = file.received_bytes();
-    file.read_exact_at(&mut small, 5).unwrap();
-    assert_eq!(file.received_bytes(), before + 1_000);
 }

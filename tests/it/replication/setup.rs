@@ -339,3 +339,42 @@ fn several_that_set_up_at_once_leave_one_key_for_each_bucket() {
         assert!(keys.iter().any(|key| key.application_key_id == *id));
     }
 }
+
+/// In each try, another program gives the source another key after its settings were read.
+#[test]
+fn others_that_keep_winning_are_a_conflict() {
+    let world = World::new();
+    let [north, west] = ["north-bucket", "west-bucket"].map(|name| bucket(&world.api, name));
+    set_up(&world.bucket, &west).unwrap();
+    let before = of(&world.bucket);
+    let key = source_key(&world.bucket).unwrap();
+    let keys = keys(&world.api);
+    let like = keys.iter().find(|like| like.application_key_id == key);
+    let options = CreateKeyOptions::new().buckets([world.bucket.id()]);
+    let capabilities = like.unwrap().capabilities.clone();
+    let earlier = world.api.create_key_with("earlier", capabilities, &options);
+    let earlier = earlier.unwrap().details.application_key_id;
+    // Each try reads the settings twice. The first time it sees those from before the other's change.
+    let reads = std::sync::atomic::AtomicUsize::new(0);
+    let stale = Fault::on(Operation::ListBuckets).edit_json(move |answer| {
+        let bucket = &mut answer["buckets"][0];
+        if bucket["bucketName"] == BUCKET
+            && reads
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+                .is_multiple_of(2)
+        {
+            bucket["revision"] = 1.into();
+            let source = &mut bucket["replicationConfiguration"]["value"]["asReplicationSource"];
+            assert!(source["sourceApplicationKeyId"].is_string());
+            source["sourceApplicationKeyId"] = earlier.as_str().into();
+        }
+    });
+    world.inject(stale.always());
+    world.service.log().clear();
+    let error = set_up(&world.bucket, &north).unwrap_err();
+    assert!(matches!(error, Error::Conflict(_)), "{error:?}");
+    // The destination accepts the key, and the source is asked for its change once.
+    assert_eq!(world.count(Operation::UpdateBucket), 2);
+    world.service.faults().clear();
+    assert_eq!(of(&world.bucket), before);
+}

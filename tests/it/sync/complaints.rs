@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use b2sdk::progress::{Progress, TransferProgress};
+use b2sdk::progress::{Progress, TransferProgress, TransferStage};
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::sync::{
     LocalFolder, OldVersions, Orphans, ProblemKind, SyncError, SyncObserver, SyncOptions,
@@ -225,6 +225,34 @@ fn c22_a_file_that_changes_while_it_is_read_is_tried_again_once() {
         }
         let unfinished = places.world.bucket.list_unfinished_large_files("").unwrap();
         assert_eq!(unfinished.count(), 0, "{case}");
+    }
+}
+
+/// The parts of a file that changed while they were sent are those of no file any more.
+#[test]
+fn c22_the_parts_of_a_file_that_changed_are_cancelled() {
+    for may_cancel in [true, false] {
+        let places = Places::of(World::of_small_parts(100, 1000));
+        fs::write(places.path("log"), vec![b'x'; 5000]).unwrap();
+        if !may_cancel {
+            let refused = Fault::on(Operation::CancelLargeFile).status(403, "forbidden", "no");
+            places.world.inject(refused.always());
+        }
+        let (path, changes) = (places.path("log"), AtomicUsize::new(0));
+        let upload = UploadOptions::new().progress(move |progress: &TransferProgress| {
+            let is_sent = progress.stage == TransferStage::Transferring;
+            if is_sent && changes.fetch_add(1, Ordering::Relaxed) == 0 {
+                let mut file = File::options().append(true).open(&path).unwrap();
+                file.write_all(b"more").unwrap();
+            }
+        });
+        let (outcome, _) = run(&places.up(SyncOptions::new().upload(upload)));
+        assert_eq!(outcome.unwrap().uploaded.files, 1);
+        assert_eq!(places.stored(), places.files());
+        assert_eq!(places.world.count(Operation::StartLargeFile), 2);
+        // Where it cannot be cancelled, it stays as after any failure.
+        let unfinished = places.world.bucket.list_unfinished_large_files("").unwrap();
+        assert_eq!(unfinished.count(), usize::from(!may_cancel));
     }
 }
 

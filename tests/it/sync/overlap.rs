@@ -30,11 +30,57 @@ fn left_by_downloads(directory: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Another run takes a file that waits for its place for one that a killed run has left. What is in its way
-/// stays then, and the next run puts it there.
+/// Another run into the same directory, the one above or one below, comes while files wait for their places.
+/// It removes what a killed run has left, and only that.
 #[cfg(unix)]
 #[test]
-fn what_is_in_the_way_stays_if_another_run_removes_the_file_that_waits_for_it() {
+fn another_run_leaves_files_that_wait_for_their_places() {
+    for (root, resumes) in ["", "..", "d"]
+        .into_iter()
+        .flat_map(|root| [(root, false), (root, true)])
+    {
+        // One after the other, so that the first file waits when the last one is downloaded.
+        let places = Places::of(World::with(|builder| builder.workers(1)));
+        let bucket = &places.world.bucket;
+        for name in ["d/p", "d/q/f", "d/z"] {
+            bucket
+                .upload_bytes(b"content", &format!("home/{name}"))
+                .unwrap();
+        }
+        for name in ["d/p/old", "d/q", "orphan"] {
+            places.write(name, "old", 1_000_000_000);
+        }
+        let others = b2sdk::sync::LocalFolder::new(places.path(root));
+        let other = Synchronizer::new(bucket.folder("nothing"), others)
+            .options(SyncOptions::new().allow_empty_source(true));
+        let waiting = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let (seen, directory) = (std::sync::Arc::clone(&waiting), places.path("d"));
+        let download =
+            DownloadOptions::new()
+                .resume(resumes)
+                .progress(move |progress: &TransferProgress| {
+                    if &*progress.file_name == "home/d/z" && seen.load(Ordering::SeqCst) == 0 {
+                        seen.store(left_by_downloads(&directory).len(), Ordering::SeqCst);
+                        other.run().unwrap();
+                    }
+                });
+        let report = places.down(deleting().download(download)).run().unwrap();
+        assert!(waiting.load(Ordering::SeqCst) >= 2, "they waited");
+        assert_eq!((report.downloaded.files, report.deleted_local), (3, 3));
+        assert_eq!(places.files(), places.stored(), "{root:?} {resumes}");
+        // Nobody waits any more, so that what is left over is removed.
+        let left = format!("d/.b2-download-{}.tmp", "a".repeat(24));
+        places.write(&left, "half", 1_000_000_000);
+        places.down(deleting()).run().unwrap();
+        assert_eq!(places.files(), places.stored());
+    }
+}
+
+/// Another program takes a file that waits for its place for one that nobody needs. What is in its way stays
+/// then, and the next run puts it there.
+#[cfg(unix)]
+#[test]
+fn what_is_in_the_way_stays_if_another_program_removes_the_file_that_waits_for_it() {
     for despite_failures in [false, true] {
         // One after the other, so that the first file waits when the last one is downloaded.
         let places = Places::of(World::with(|builder| builder.workers(1)));
@@ -47,12 +93,15 @@ fn what_is_in_the_way_stays_if_another_run_removes_the_file_that_waits_for_it() 
         for name in ["p/old", "q", "orphan"] {
             places.write(name, "old", 1_000_000_000);
         }
-        let other = Synchronizer::new(bucket.folder("nothing"), places.local())
-            .options(SyncOptions::new().allow_empty_source(true));
-        let has_run = AtomicBool::new(false);
+        let (root, has_run) = (places.root(), AtomicBool::new(false));
         let download = DownloadOptions::new().progress(move |progress: &TransferProgress| {
             if &*progress.file_name == "home/z" && !has_run.swap(true, Ordering::SeqCst) {
-                other.run().unwrap();
+                for name in left_by_downloads(&root) {
+                    let locked = fs::File::open(root.join(&name)).unwrap();
+                    if locked.try_lock().is_ok() {
+                        fs::remove_file(root.join(name)).unwrap();
+                    }
+                }
             }
         });
         let options = deleting()

@@ -6,14 +6,16 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use b2sdk::Operation;
 use b2sdk::listing::Filter;
+use b2sdk::progress::TransferProgress;
 use b2sdk::sync::{
-    Links, Orphans, Refused, SyncError, SyncObserver, SyncOptions, SyncRun, SyncStep, Synchronizer,
-    WithheldReason,
+    Compare, Links, Orphans, Refused, SourceFile, SyncError, SyncObserver, SyncOptions, SyncRun,
+    SyncStep, Synchronizer, WithheldReason,
 };
+use b2sdk::{Operation, UploadOptions};
 
 use super::support::{Places, incomplete, plan, run, set_time};
+use crate::support::{World, in_time};
 
 /// All others are synchronized, and each problem is reported once with its reason.
 #[test]
@@ -588,4 +590,71 @@ fn c10_renamed_files_are_copied() {
     // Content that replaces other content is uploaded.
     fs::rename(places.path("new/1"), places.path("new/0")).unwrap();
     assert_eq!(plan(&sync), ["upload new/0", "hide new/1"]);
+}
+
+/// What another program puts in the place of a file: nobody writes to it.
+fn put_pipe(path: &std::path::Path) {
+    fs::remove_file(path).unwrap();
+    nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+}
+
+/// Between the scan and the reading of a file: it is read to compare its content, or to be uploaded.
+#[test]
+fn c3_a_file_that_becomes_a_pipe_after_the_scan_is_one_problem() {
+    for is_compared in [true, false] {
+        let places = Places::new();
+        let files = |content: &str, seconds| {
+            for name in ["a", "log", "z"] {
+                places.write(name, content, seconds);
+            }
+        };
+        if is_compared {
+            files("old", 1_000_000_000);
+            places.up(SyncOptions::new()).run().unwrap();
+        }
+        files("new", 1_000_000_100);
+        let path = places.path("log");
+        let becomes = move |file: &SourceFile<'_>| {
+            if file.name == "log" && path.is_file() {
+                put_pipe(&path);
+            }
+            true
+        };
+        let options = SyncOptions::new()
+            .compare(Compare::Sha1)
+            .file_filter(becomes);
+        let (outcome, told) = in_time(|| run(&places.up(options)));
+        let report = incomplete(outcome);
+        assert_eq!((report.uploaded.files, report.failures), (2, 1));
+        let problems = told.problems.lock().clone();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with("log: "), "{problems:?}");
+        assert!(problems[0].contains("is a named pipe"), "{problems:?}");
+        assert_eq!(places.stored()["z"], "new");
+    }
+}
+
+/// Between the look at a file that begins its upload, and its opening.
+#[test]
+fn c3_a_file_that_becomes_a_pipe_when_its_upload_begins_is_one_problem() {
+    for length in [500, 5000] {
+        let places = Places::of(World::of_small_parts(100, 1000));
+        fs::write(places.path("log"), vec![b'x'; length]).unwrap();
+        places.write("z", "1", 1_000_000_000);
+        let path = places.path("log");
+        let upload = UploadOptions::new().progress(move |progress: &TransferProgress| {
+            if &*progress.file_name == "home/log" && path.is_file() {
+                put_pipe(&path);
+            }
+        });
+        let (outcome, told) = in_time(|| run(&places.up(SyncOptions::new().upload(upload))));
+        let report = incomplete(outcome);
+        assert_eq!((report.uploaded.files, report.failures), (1, 1));
+        let problems = told.problems.lock().clone();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with("log: "), "{problems:?}");
+        assert!(problems[0].contains("is a named pipe"), "{problems:?}");
+        let unfinished = places.world.bucket.list_unfinished_large_files("").unwrap();
+        assert_eq!(unfinished.count(), 0);
+    }
 }

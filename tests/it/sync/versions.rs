@@ -8,11 +8,13 @@ use b2sdk::lock::{FileRetention, LegalHold};
 use b2sdk::rules::LifecycleRule;
 use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::sync::{
-    LocalFolder, OldVersions, Orphans, Refused, RemovalLimit, SyncError, SyncOptions, Synchronizer,
+    LocalFolder, OldVersions, Orphans, Refused, RemovalLimit, SyncError, SyncObserver, SyncOptions,
+    SyncRun, SyncStep, Synchronizer,
 };
 use b2sdk::{Operation, UploadOptions};
 
 use super::support::{Places, incomplete, plan, run};
+use crate::support::World;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -120,6 +122,71 @@ fn p12_a_failure_in_the_middle_uncovers_nothing() {
         places.up(options).run().unwrap();
         assert_eq!(places.stored().keys().collect::<Vec<_>>(), ["other"]);
     }
+}
+
+/// More versions than a thread is given at a time: those that follow wait for them.
+#[test]
+fn p12_a_failure_among_many_versions_uncovers_nothing() {
+    const VERSIONS: usize = 250;
+    let places = Places::of(World::with(|builder| builder.workers(4)));
+    for number in 0..VERSIONS {
+        let content = number.to_string();
+        let bucket = &places.world.bucket;
+        bucket.upload_bytes(content.as_bytes(), "home/a").unwrap();
+    }
+    places.write("other", "1", 1_000_000_000);
+    let fault = Fault::on(Operation::DeleteFileVersion)
+        .after(90)
+        .status(403, "no", "no");
+    places.world.inject(fault.times(1));
+    let options = SyncOptions::new().orphans(Orphans::Delete);
+    let report = incomplete(places.up(options.clone()).run());
+    assert_eq!((report.failures, report.deleted_versions), (1, 90));
+    assert_eq!(places.world.count(Operation::DeleteFileVersion), 91);
+    assert_eq!(places.stored()["a"], (VERSIONS - 1).to_string());
+    // The next run deletes the others, and each of them after all that are older.
+    places.world.service.log().clear();
+    let report = places.up(options).run().unwrap();
+    assert_eq!(report.deleted_versions, VERSIONS as u64 - 90);
+    assert_eq!(places.stored().keys().collect::<Vec<_>>(), ["other"]);
+}
+
+/// Somebody protects a version after it was listed, when it is about to be deleted.
+#[test]
+fn c39_a_version_that_is_locked_after_it_was_listed_is_no_failure() {
+    struct Hold(b2sdk::Bucket);
+    impl SyncObserver for Hold {
+        fn step(&self, step: &SyncStep) {
+            if step.name == "a" {
+                let version = self.0.get_file_info_by_name("a").unwrap();
+                self.0
+                    .update_file_legal_hold(&version.file_id, "a", &LegalHold::On)
+                    .unwrap();
+            }
+        }
+    }
+    let places = Places::new();
+    let lockable = b2sdk::CreateBucketOptions::new().file_lock(true);
+    let kind = b2sdk::BucketType::AllPrivate;
+    let api = &places.world.api;
+    let bucket = api.create_bucket_with("example-locked", kind, &lockable);
+    let bucket = bucket.unwrap();
+    for name in ["a", "b"] {
+        bucket.upload_bytes(b"1", name).unwrap();
+    }
+    places.write("kept", "1", 1_000_000_000);
+    let options = SyncOptions::new().orphans(Orphans::Delete);
+    let sync = Synchronizer::new(places.local(), bucket.folder("")).options(options);
+    let settings = SyncRun::new().observer(Hold(bucket.clone()));
+    let report = sync.run_with(&settings).unwrap();
+    assert_eq!(
+        (report.retained, report.deleted_versions, report.failures),
+        (1, 1, 0)
+    );
+    assert_eq!(places.world.count(Operation::DeleteFileVersion), 2);
+    let left = bucket.ls("").unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().version.file_name).collect();
+    assert_eq!(left, ["a", "kept"]);
 }
 
 /// Retained versions are kept and counted, each run anew, and nothing that covers them goes.

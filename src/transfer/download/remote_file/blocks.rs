@@ -16,7 +16,7 @@
 //! Bytes of a block that a reader still holds stay in memory until it drops them, also after the
 //! block was dropped here. That is at most one block for each thread that reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -155,8 +155,17 @@ impl Blocks {
 
     /// Drops all cached blocks. Those in flight keep their places, and are cached when they arrive.
     pub(super) fn clear(&mut self) {
-        let all: BTreeSet<u64> = self.cached.keys().copied().collect();
-        all.into_iter().for_each(|index| self.evict(index));
+        self.forget(0..u64::MAX);
+    }
+
+    /// Drops these blocks, because they may be wrong.
+    pub(super) fn forget(&mut self, indices: Range<u64>) {
+        let known: Vec<u64> = self
+            .cached
+            .range(indices)
+            .map(|(index, _)| *index)
+            .collect();
+        known.into_iter().for_each(|index| self.evict(index));
     }
 
     /// Drops one block.

@@ -4,8 +4,17 @@
 //! A read that begins where an earlier one ended, or less than a block after it, continues its run.
 //! So does one that begins within the earlier one, which happens when a reader with a large buffer
 //! got less than it asked for. Nothing is read ahead before a run is as long as a block. Then the
-//! window grows with the run: to three times what was read so far, but at most half of the cache,
-//! which all runs share. So a reader that waits for one request has the next one under way.
+//! window grows with the run, up to half of the cache, which all runs share.
+//!
+//! How fast the window grows is a choice between waiting and receiving what nobody reads:
+//!
+//! | who reads | the window | so that |
+//! | --- | --- | --- |
+//! | a handle that has jumped, as readers of archives do, and `read_at` | as much as the run has read so far | a jump leaves no more unread than was read |
+//! | a handle that has read in order only | three times as much, but beyond 2 MiB as above | while requests are small, the next one is under way when a reader waits for one |
+//!
+//! A handle that jumps ends its run, unless another handle reads in it, too: its window is not kept,
+//! and the next run begins with nothing read ahead.
 //!
 //! Each request is a billed call, so requests grow with the run, too. The size of a request depends
 //! only on how far from the beginning of the run its first block is: as many blocks as the largest
@@ -14,31 +23,47 @@
 
 use std::ops::Range;
 
+use crate::control::cancel::CancelToken;
+
 /// The number of runs that are followed at the same time. A new one replaces the one that was not
 /// continued for the longest time.
-const MAX_RUNS: usize = 32;
+pub(super) const MAX_RUNS: usize = 32;
 /// The largest number of bytes that one request reads ahead.
-const MAX_REQUEST: u64 = 2 * 1024 * 1024;
+pub(super) const MAX_REQUEST: u64 = 2 * 1024 * 1024;
 /// The smallest number of requests that a window of full size is cut into, so that they are
 /// answered at the same time.
 const REQUESTS: u64 = 4;
+/// The window of a handle that has read in order only, in lengths of its run, while that is at most
+/// the size of the largest request.
+const EAGER: u64 = 3;
+
+/// The number of a run. A run that has ended leaves its number unused.
+pub(super) type RunId = u64;
 
 /// The runs of reads in one file.
 #[derive(Debug, Default)]
 pub(super) struct Pattern {
     /// The runs; the one that was continued last comes last.
     runs: Vec<Run>,
+    /// The number of the next run.
+    next: RunId,
 }
 
 /// A sequence of reads that follow one another.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Run {
+    /// Its number.
+    id: RunId,
     /// Where its first read began.
     start: u64,
     /// Its last read.
     last: Range<u64>,
     /// The number of its reads.
     reads: u32,
+    /// The number of handles that read in it. Calls of `read_at` do not count.
+    handles: usize,
+    /// Cancels what is read ahead of it, if anything was.
+    stop: Option<CancelToken>,
 }
 
 impl Run {
@@ -48,11 +73,24 @@ impl Run {
     }
 }
 
+/// What a handle knows of its own reads.
+#[derive(Debug, Default)]
+pub(super) struct Habit {
+    /// The run that its last read belongs to.
+    pub(super) run: Option<RunId>,
+    /// Whether it has ever left a run for another one.
+    pub(super) has_jumped: bool,
+}
+
 /// What is worth fetching beyond a read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Ahead {
+    /// The run that the read belongs to.
+    pub(super) run: RunId,
     /// The number of bytes after the read; 0 if it is not sequential.
     pub(super) bytes: u64,
+    /// Whether the read follows others.
+    is_sequential: bool,
     /// The byte at which its run began.
     run_start: u64,
     /// The largest number of bytes of a request.
@@ -62,51 +100,110 @@ pub(super) struct Ahead {
 impl Ahead {
     /// The number of blocks that a request should ask for if this is its first one.
     pub(super) fn request_size(&self, first: u64, block: u64) -> u64 {
+        self.size_up_to(self.most_request, first, block)
+    }
+
+    /// The number of blocks that a request of at most `most` bytes should ask for.
+    pub(super) fn size_up_to(&self, most: u64, first: u64, block: u64) -> u64 {
         let distance = first.saturating_sub(self.run_start / block);
-        let most = (self.most_request / block).max(1);
-        match distance.checked_ilog2() {
-            Some(exponent) => (1 << exponent).min(most),
+        match distance.checked_ilog2().filter(|_| self.is_sequential) {
+            Some(exponent) => (1 << exponent).min((most / block).max(1)),
             None => 1,
         }
     }
 }
 
 impl Pattern {
-    /// Notes a read, and returns what is worth reading ahead of it: at most `most` bytes.
-    pub(super) fn note(&mut self, read: &Range<u64>, block: u64, most: u64) -> Ahead {
+    /// Notes a read, and returns what is worth reading ahead of it: at most `most` bytes. `habit` is
+    /// that of the handle, if one reads at its own position.
+    pub(super) fn note(
+        &mut self,
+        read: &Range<u64>,
+        block: u64,
+        most: u64,
+        habit: Option<&Habit>,
+    ) -> Ahead {
         let continues = |run: &Run| {
             (run.last.start + 1..run.last.end.saturating_add(block)).contains(&read.start)
         };
         let found = self.runs.iter().rposition(continues);
-        let run = match found.map(|at| self.runs.remove(at)) {
+        let mut run = match found.map(|at| self.runs.remove(at)) {
             Some(run) => Run {
                 last: read.clone(),
                 reads: run.reads.saturating_add(1),
                 ..run
             },
-            None => Run {
-                start: read.start,
-                last: read.clone(),
-                reads: 1,
-            },
+            None => self.begin(read),
         };
+        if habit.is_some_and(|habit| habit.run != Some(run.id)) {
+            run.handles += 1;
+        }
         if self.runs.len() == MAX_RUNS {
             self.runs.remove(0);
         }
         let is_sequential = |run: &Run| run.reads > 1 && run.length() >= block;
-        let (run_start, length) = (run.start, run.length());
+        let (id, run_start, length) = (run.id, run.start, run.length());
         let is_alone = !is_sequential(&run);
         self.runs.push(run);
         if is_alone {
-            return Ahead::default();
+            return Ahead {
+                run: id,
+                ..Ahead::default()
+            };
         }
         let sequential = self.runs.iter().filter(|run| is_sequential(run)).count() as u64;
         let share = most / sequential.max(1);
+        let window = match habit {
+            Some(habit) if !habit.has_jumped => {
+                length.max(length.saturating_mul(EAGER).min(MAX_REQUEST))
+            }
+            _ => length,
+        };
         Ahead {
-            bytes: length.saturating_mul(3).min(share),
+            run: id,
+            bytes: window.min(share),
+            is_sequential: true,
             run_start,
             most_request: (share / REQUESTS).min(MAX_REQUEST),
         }
+    }
+
+    /// A run that begins with this read.
+    fn begin(&mut self, read: &Range<u64>) -> Run {
+        self.next += 1;
+        Run {
+            id: self.next,
+            start: read.start,
+            last: read.clone(),
+            reads: 1,
+            handles: 0,
+            stop: None,
+        }
+    }
+
+    /// The token that cancels what is read ahead of this run, which `make` creates at the first
+    /// call. Returns `None` if the run has ended.
+    pub(super) fn stop_of(
+        &mut self,
+        run: RunId,
+        make: impl FnOnce() -> CancelToken,
+    ) -> Option<CancelToken> {
+        let run = self.runs.iter_mut().find(|known| known.id == run)?;
+        Some(run.stop.get_or_insert_with(make).clone())
+    }
+
+    /// Notes that a handle reads elsewhere now. Returns whether that ended the run, and the token
+    /// that cancels what is read ahead of it.
+    pub(super) fn leave(&mut self, run: RunId) -> (bool, Option<CancelToken>) {
+        let Some(at) = self.runs.iter().position(|known| known.id == run) else {
+            // It was replaced by another one. What was read ahead of it is at its end by now.
+            return (true, None);
+        };
+        if let Some(run) = self.runs.get_mut(at).filter(|run| run.handles > 1) {
+            run.handles -= 1;
+            return (false, None);
+        }
+        (true, self.runs.remove(at).stop)
     }
 }
 
@@ -114,15 +211,28 @@ impl Pattern {
 mod tests {
     use proptest::prelude::{prop, proptest};
 
-    use super::{Ahead, Pattern};
+    use std::ops::Range;
+
+    use super::{Ahead, Habit, MAX_REQUEST, Pattern};
+    use crate::control::cancel::CancelToken;
 
     const BLOCK: u64 = 100;
     const MOST: u64 = 10_000;
 
+    /// Notes a read of a handle that has read in order only.
+    fn note(pattern: &mut Pattern, read: Range<u64>) -> Ahead {
+        pattern.note(&read, BLOCK, MOST, Some(&Habit::default()))
+    }
+
+    fn is_nothing(ahead: &Ahead) -> bool {
+        let size = ahead.request_size(1_000, BLOCK);
+        (ahead.bytes, size) == (0, 1)
+    }
+
     #[test]
     fn the_window_of_a_sequential_run_grows_to_its_limit() {
         let mut pattern = Pattern::default();
-        let windows = (0..100).map(|n| pattern.note(&(n * 50..n * 50 + 50), BLOCK, MOST).bytes);
+        let windows = (0..100).map(|n| note(&mut pattern, n * 50..n * 50 + 50).bytes);
         let windows: Vec<_> = windows.collect();
         assert_eq!(windows[..5], [0, 300, 450, 600, 750]);
         assert_eq!(windows[99], MOST);
@@ -132,8 +242,7 @@ mod tests {
     fn nothing_is_read_ahead_of_random_reads() {
         let mut pattern = Pattern::default();
         for start in [5_000, 100, 9_000, 3_000, 4_500, 700, 8_000] {
-            let ahead = pattern.note(&(start..start + 10), BLOCK, MOST);
-            assert_eq!(ahead, Ahead::default());
+            assert!(is_nothing(&note(&mut pattern, start..start + 10)));
         }
     }
 
@@ -144,7 +253,7 @@ mod tests {
         for n in 0..50 {
             for (run, window) in (0..4).zip(&mut windows) {
                 let start = run * 1_000_000 + n * 500;
-                *window = pattern.note(&(start..start + 500), BLOCK, MOST).bytes;
+                *window = note(&mut pattern, start..start + 500).bytes;
             }
         }
         assert_eq!(windows, [MOST / 4; 4]);
@@ -154,8 +263,8 @@ mod tests {
     fn requests_grow_with_the_distance_from_the_beginning_of_the_run() {
         for start in [0, 30, 700] {
             let mut pattern = Pattern::default();
-            pattern.note(&(start..start + 50), BLOCK, MOST);
-            let ahead = pattern.note(&(start + 50..start + 150), BLOCK, MOST);
+            note(&mut pattern, start..start + 50);
+            let ahead = note(&mut pattern, start + 50..start + 150);
             let first = start / BLOCK;
             let mut sizes = Vec::new();
             while sizes.iter().sum::<u64>() < 60 {
@@ -169,7 +278,7 @@ mod tests {
     #[test]
     fn a_reader_that_gets_less_than_it_asks_for_continues_its_run() {
         let mut pattern = Pattern::default();
-        let windows = (0..4).map(|n| pattern.note(&(n * 50..n * 50 + 400), BLOCK, MOST).bytes);
+        let windows = (0..4).map(|n| note(&mut pattern, n * 50..n * 50 + 400).bytes);
         assert!(windows.eq([0, 1_350, 1_500, 1_650]));
     }
 
@@ -177,9 +286,54 @@ mod tests {
     fn reading_backwards_is_not_sequential() {
         let mut pattern = Pattern::default();
         for n in (1..50).rev() {
-            let ahead = pattern.note(&(n * 500..n * 500 + 500), BLOCK, MOST);
-            assert_eq!(ahead, Ahead::default());
+            assert!(is_nothing(&note(&mut pattern, n * 500..n * 500 + 500)));
         }
+    }
+
+    #[test]
+    fn a_long_run_has_no_more_read_ahead_than_was_read() {
+        let (mut pattern, habit) = (Pattern::default(), Habit::default());
+        let mut windows = Vec::new();
+        for n in 0..6 {
+            let read = n * MAX_REQUEST / 4..(n + 1) * MAX_REQUEST / 4;
+            let ahead = pattern.note(&read, BLOCK, u64::MAX, Some(&habit));
+            windows.push(ahead.bytes as f64 / MAX_REQUEST as f64);
+        }
+        assert_eq!(windows, [0.0, 1.0, 1.0, 1.0, 1.25, 1.5]);
+    }
+
+    #[test]
+    fn whoever_jumps_has_no_more_read_ahead_than_was_read() {
+        let habit = Habit {
+            run: None,
+            has_jumped: true,
+        };
+        for habit in [Some(&habit), None] {
+            let mut pattern = Pattern::default();
+            for n in 0..100 {
+                let read = n * 50..n * 50 + 50;
+                let ahead = pattern.note(&read, BLOCK, MOST, habit);
+                let expected = if read.end < BLOCK { 0 } else { read.end };
+                assert_eq!(ahead.bytes, expected.min(MOST));
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_ends_when_the_last_of_its_handles_leaves_it() {
+        let mut pattern = Pattern::default();
+        let (mut one, other) = (Habit::default(), Habit::default());
+        let run = pattern.note(&(0..200), BLOCK, MOST, Some(&one)).run;
+        one.run = Some(run);
+        let ahead = pattern.note(&(200..400), BLOCK, MOST, Some(&other));
+        assert_eq!(ahead.run, run);
+        let stop = pattern.stop_of(run, CancelToken::new).unwrap();
+        assert!(matches!(pattern.leave(run), (false, None)));
+        assert!(matches!(pattern.leave(run), (true, Some(_))));
+        assert!(pattern.stop_of(run, || stop).is_none(), "it is gone");
+        // Where it was, another one begins.
+        let ahead = pattern.note(&(400..600), BLOCK, MOST, Some(&one));
+        assert!(is_nothing(&ahead) && ahead.run != run);
     }
 
     proptest! {
@@ -190,7 +344,7 @@ mod tests {
         ) {
             let mut pattern = Pattern::default();
             for (start, length) in reads {
-                let ahead = pattern.note(&(start..start + length), BLOCK, most);
+                let ahead = pattern.note(&(start..start + length), BLOCK, most, None);
                 assert!(ahead.bytes <= most);
                 // A request fits into the window, unless not even a block does.
                 let blocks = ahead.request_size(start / BLOCK + 1, BLOCK);

@@ -3,7 +3,7 @@
 //! 1. A read takes what is cached. It waits for a block that another thread is fetching. Blocks
 //!    that nobody is fetching are fetched on its own thread, with one request.
 //! 2. What is worth reading ahead is cut into ranges, which are fetched at the same time on threads
-//!    of their own. Each takes a worker's permit if one is free, and memory that nobody waits for. A
+//!    of their own, under a token of their run. Each takes a worker's permit if one is free, and memory that nobody waits for. A
 //!    sequential read that finds its block missing requests a range of that size itself, so the
 //!    number of requests does not depend on which of them is faster.
 //! 3. A thread in the background does not report its failure. The read that needs the block
@@ -19,13 +19,15 @@
 //! | what happens | what follows |
 //! | --- | --- |
 //! | two threads read the same block | one fetches it, and the other waits for it |
+//! | a handle reads elsewhere, or is dropped | what is on its way ahead of it is cut off, unless the handle now reads in that, or another handle reads in the same run |
 //! | the thread that fetches a block fails | the waiting one fetches it itself |
 //! | reading ahead fails | it stops until a read has fetched what it requested |
 //! | a read has some of its bytes, and a later block of its request fails | it returns them; the read that needs that block requests it again, and nothing is read ahead before |
 //! | the call is cancelled | waiting readers wake up and fail with `Cancelled` |
 //! | the version is deleted | what is cached can still be read; other reads fail with `FileNotFound` |
-//! | the cache is too small for a block | the handle keeps the block for itself, or reads only its own bytes |
+//! | the cache is too small for a block | the handle keeps a response open and reads on from it; `read_at` receives only its own bytes |
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -33,8 +35,8 @@ use std::thread::{self, JoinHandle};
 use parking_lot::{Condvar, Mutex};
 
 use super::blocks::Blocks;
-use super::pattern::Ahead;
-use super::shared::{File, Found, KeptBlock};
+use super::pattern::{Ahead, Habit, MAX_REQUEST, RunId};
+use super::shared::{BlockFetch, File, Found};
 use crate::control::Control;
 use crate::control::caches::Reclaim;
 use crate::control::cancel::{CancelToken, Subscription};
@@ -42,7 +44,7 @@ use crate::control::progress::ProgressCounter;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::transfer::Transfer;
-use crate::transfer::download::stream::PinnedVersion;
+use crate::transfer::download::stream::{ByteStream, PinnedVersion};
 
 /// The size of a block, in bytes. In a small cache blocks are smaller, so that four of them fit and one
 /// reader does not push out what it reads next.
@@ -60,8 +62,40 @@ pub(super) struct Reading {
     stop: CancelToken,
     /// Wake readers that wait for another thread's block when their call is cancelled.
     _wakers: Vec<Subscription>,
-    /// The threads that read ahead.
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The threads that read ahead, and the run that each of them does it for.
+    threads: Mutex<Vec<(RunId, JoinHandle<()>)>>,
+}
+
+/// What a handle that reads at its own position keeps from one read to the next.
+#[derive(Default)]
+pub(super) struct Reader {
+    /// Where it has read, which decides what is read ahead.
+    habit: Habit,
+    /// A response that it keeps because the cache had no room.
+    kept: Option<ByteStream>,
+}
+
+impl Reader {
+    /// Gives up the response that is kept, because its bytes may be wrong.
+    pub(super) fn forget(&mut self) {
+        self.kept = None;
+    }
+
+    /// Reads from the response that is kept, if it has the bytes from `offset` on. Returns 0 if it
+    /// does not.
+    fn read_kept(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        let fits = |kept: &ByteStream| kept.position() == offset && !kept.is_at_end();
+        let Some(mut kept) = self.kept.take().filter(fits) else {
+            return Ok(0);
+        };
+        let read = kept.next(buffer)?;
+        if kept.is_at_end() {
+            kept.drain()?;
+        } else {
+            self.kept = Some(kept);
+        }
+        Ok(read)
+    }
 }
 
 /// How a file is read.
@@ -114,7 +148,9 @@ impl Reading {
             } else {
                 0
             },
+            most_kept: if settings.read_ahead { MAX_REQUEST } else { 0 },
             blocks: Mutex::new(Blocks::new(cache_size)),
+            parked: Default::default(),
             arrived: Condvar::new(),
             pattern: Mutex::default(),
             is_failing: AtomicBool::new(false),
@@ -147,10 +183,11 @@ impl Reading {
     /// Drops what is cached, because some of it is wrong.
     pub(super) fn forget(&self) {
         self.file.blocks.lock().clear();
+        self.file.parked.drop_all();
     }
 
-    /// Reads some bytes at `offset`; returns 0 at the end. A block that cannot be cached is stored
-    /// in `kept`, if there is such a place.
+    /// Reads some bytes at `offset`, for `reader` if a handle reads at its own position; returns 0 at
+    /// the end.
     ///
     /// Fewer bytes than the buffer takes are no sign of the end: a read returns what is cached without
     /// waiting for the rest. What follows is requested before this thread waits for its own bytes.
@@ -158,7 +195,7 @@ impl Reading {
         &self,
         buffer: &mut [u8],
         offset: u64,
-        kept: Option<&mut Option<KeptBlock>>,
+        mut reader: Option<&mut Reader>,
     ) -> Result<usize> {
         let file = &self.file;
         file.control.check()?;
@@ -169,10 +206,13 @@ impl Reading {
             return Ok(0);
         }
         let wanted = offset..end;
-        let ahead = file
-            .pattern
-            .lock()
-            .note(&wanted, file.block, file.most_ahead);
+        let ahead = self.note(&wanted, reader.as_deref_mut());
+        if let Some(reader) = reader.as_deref_mut() {
+            match reader.read_kept(buffer, offset)? {
+                0 => {}
+                read => return Ok(read),
+            }
+        }
         if file.is_in_flight(offset) {
             // What follows is requested before this thread waits.
             self.read_ahead(end, ahead);
@@ -182,16 +222,66 @@ impl Reading {
                 self.read_ahead(end, ahead);
                 Ok(read)
             }
-            Found::Missing(flight) => {
+            Found::Missing(fetch) => {
                 self.read_ahead(end, ahead);
-                file.fetch_into(flight, &wanted, buffer)
+                file.fetch_into(*fetch, &wanted, buffer)
             }
             Found::Large(bytes) => {
                 let part = buffer.get_mut(..bytes).unwrap_or_default();
                 file.fetch_side_by_side(part, offset)?;
                 Ok(bytes)
             }
-            Found::NoRoom => file.fetch_uncached(&wanted, buffer, kept),
+            Found::NoRoom => match reader {
+                Some(reader) => {
+                    reader.kept = Some(file.kept_stream(offset, ahead));
+                    reader.read_kept(buffer, offset)
+                }
+                None => file.fetch_uncached(&wanted, buffer),
+            },
+        }
+    }
+
+    /// Notes a read, and returns what is worth reading ahead of it. If the handle has jumped, what was
+    /// read ahead of the place that it left is given up.
+    fn note(&self, wanted: &Range<u64>, reader: Option<&mut Reader>) -> Ahead {
+        let file = &self.file;
+        let habit = reader.as_deref().map(|reader| &reader.habit);
+        let mut pattern = file.pattern.lock();
+        let ahead = pattern.note(wanted, file.block, file.most_ahead, habit);
+        drop(pattern);
+        if let Some(reader) = reader {
+            let left = reader.habit.run.replace(ahead.run);
+            if let Some(left) = left.filter(|left| *left != ahead.run) {
+                reader.habit.has_jumped = true;
+                reader.kept = None;
+                self.leave(left, Some(wanted.start));
+            }
+        }
+        ahead
+    }
+
+    /// Ends what a handle does with the file when it is dropped.
+    pub(super) fn close(&self, reader: &mut Reader) {
+        reader.kept = None;
+        if let Some(run) = reader.habit.run.take() {
+            self.leave(run, None);
+        }
+    }
+
+    /// Notes that a handle no longer reads in a run, and gives up what is on its way ahead of it. If
+    /// it now reads in that, at `landing`, everything is received, because what follows may be read
+    /// as well.
+    fn leave(&self, run: RunId, landing: Option<u64>) {
+        let file = &self.file;
+        let (has_ended, stop) = file.pattern.lock().leave(run);
+        if !has_ended || landing.is_some_and(|offset| file.is_in_flight(offset)) {
+            return;
+        }
+        file.parked.drop_run(run);
+        // A token that is cancelled breaks its connections, also those that are idle.
+        let runs = |(own, thread): &(RunId, JoinHandle<()>)| *own == run && !thread.is_finished();
+        if let Some(stop) = stop.filter(|_| self.threads.lock().iter().any(runs)) {
+            stop.cancel();
         }
     }
 
@@ -200,18 +290,32 @@ impl Reading {
     fn read_ahead(&self, start: u64, ahead: Ahead) {
         let window = start..start.saturating_add(ahead.bytes).min(self.length());
         while !window.is_empty() && !self.file.is_failing.load(Ordering::Relaxed) {
-            let Some(flight) = File::plan(&self.file, &window, ahead) else {
+            let Some(fetch) = self.plan(&window, ahead) else {
                 return;
             };
-            let thread = thread::Builder::new().spawn(move || flight.fetch_in_background());
+            let thread = thread::Builder::new().spawn(move || fetch.fetch_in_background());
             let mut threads = self.threads.lock();
-            threads.retain(|thread| !thread.is_finished());
+            threads.retain(|(_, thread)| !thread.is_finished());
             match thread {
-                Ok(thread) => threads.push(thread),
+                Ok(thread) => threads.push((ahead.run, thread)),
                 // The system refuses a thread, so the range is fetched when it is read.
                 Err(_) => return,
             }
         }
+    }
+
+    /// The next range to read ahead, if there is one. It is fetched under the token of its run.
+    fn plan(&self, window: &Range<u64>, ahead: Ahead) -> Option<BlockFetch> {
+        let file = &self.file;
+        let stop = file
+            .pattern
+            .lock()
+            .stop_of(ahead.run, || self.stop.child())?;
+        let control = Control {
+            cancel: Some(stop),
+            ..file.control.clone()
+        };
+        file.plan(window, ahead, &control)
     }
 }
 
@@ -233,7 +337,8 @@ fn wake_when_cancelled(file: &Arc<File>) -> Vec<Subscription> {
 impl Drop for Reading {
     fn drop(&mut self) {
         self.stop.cancel();
-        for thread in self.threads.lock().drain(..) {
+        self.file.parked.drop_all();
+        for (_, thread) in self.threads.lock().drain(..) {
             let _ended = thread.join();
         }
     }

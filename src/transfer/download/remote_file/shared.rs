@@ -6,12 +6,13 @@
 //! | what is missing | how it is fetched |
 //! | --- | --- |
 //! | at least 4 MiB of one read | in ranges side by side, directly into the caller's buffer, and nothing is cached |
-//! | less, and there is memory for it | as blocks that stay in the cache, with one request |
-//! | less, and there is none | only the bytes of the read, or one block that the handle keeps for itself |
+//! | less, and there is memory for it | as blocks that stay in the cache, with one request, of which the read receives what it needs |
+//! | less, and there is none | only the bytes of the read; a handle that reads at its own position keeps the response open for its next reads |
 //!
 //! The lock on the blocks is never held during a request.
 
 mod block_fetch;
+mod parked;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
-use self::block_fetch::BlockFetch;
+pub(super) use self::block_fetch::BlockFetch;
+use self::parked::Parked;
 use super::blocks::{Block, Blocks};
 use super::pattern::{Ahead, Pattern};
 use crate::control::Control;
@@ -56,32 +58,27 @@ pub(super) struct File {
     pub(super) block: u64,
     /// The largest number of bytes that are read ahead.
     pub(super) most_ahead: u64,
+    /// The largest number of bytes of a response that a handle keeps open because there is no memory.
+    pub(super) most_kept: u64,
     /// What is in memory, and what is on its way.
     pub(super) blocks: Mutex<Blocks>,
+    /// Fetches that wait for their reader. They hold the file, so whoever owns it drops them.
+    pub(super) parked: Parked,
     /// Wakes readers when a block has arrived, or will not.
     pub(super) arrived: Condvar,
     /// The runs of sequential reads, of all handles together.
     pub(super) pattern: Mutex<Pattern>,
-    /// Whether the last request for blocks failed. Reading ahead starts again after a read has
-    /// fetched all of its blocks.
+    /// Whether the last request failed. Reading ahead starts again after a read has received what
+    /// it requested.
     pub(super) is_failing: AtomicBool,
-}
-
-/// A block that a handle keeps for itself because the cache has no room.
-#[derive(Debug, Clone)]
-pub(super) struct KeptBlock {
-    /// The byte of the file with which it begins.
-    pub(super) start: u64,
-    /// The content of the block. It does not count against the memory limit.
-    pub(super) bytes: Vec<u8>,
 }
 
 /// What there is of the bytes of a read.
 pub(super) enum Found {
     /// This many bytes were cached, and are copied.
     Cached(usize),
-    /// These blocks have to be fetched first.
-    Missing(BlockFetch),
+    /// These blocks have to be fetched first, or received from a response that is open.
+    Missing(Box<BlockFetch>),
     /// This many bytes are missing, which are too many to be cached.
     Large(usize),
     /// There is no room for the block.
@@ -116,7 +113,22 @@ impl File {
     /// The read may get fewer bytes than it wants, up to the first one that is missing. A thread that
     /// was woken and does not find its block fetches it by itself, so a cache in which blocks push each
     /// other out costs requests, and never an endless wait.
+    ///
+    /// Where there is no room, what waits for its readers is given up first.
     pub(super) fn look(
+        self: &Arc<Self>,
+        wanted: &Range<u64>,
+        buffer: &mut [u8],
+        ahead: Ahead,
+    ) -> Result<Found> {
+        match self.look_once(wanted, buffer, ahead)? {
+            Found::NoRoom if self.parked.drop_all() => self.look_once(wanted, buffer, ahead),
+            found => Ok(found),
+        }
+    }
+
+    /// Looks for the bytes of a read, with the room that there is.
+    fn look_once(
         self: &Arc<Self>,
         wanted: &Range<u64>,
         buffer: &mut [u8],
@@ -128,6 +140,9 @@ impl File {
         for _ in 0..2 {
             while blocks.is_in_flight(indices.start) {
                 self.control.check()?;
+                if let Some(fetch) = self.parked.take(indices.start) {
+                    return Ok(Found::Missing(Box::new(fetch)));
+                }
                 self.arrived.wait(&mut blocks);
             }
             let read = self.copy_cached(&mut blocks, wanted, buffer, ahead.bytes > 0);
@@ -157,10 +172,11 @@ impl File {
         if is_short && span.start > 0 && blocks.missing(span.start - 1..span.start) == 1 {
             span.start -= 1;
         }
-        let flight = BlockFetch::begin_fetch(self, &mut blocks, span);
+        let who = (ahead.run, &self.control);
+        let fetch = BlockFetch::begin_fetch(self, &mut blocks, span, who);
         drop(blocks);
-        Ok(match flight {
-            Some(flight) if flight.covers(indices.start) => Found::Missing(flight),
+        Ok(match fetch {
+            Some(fetch) if fetch.covers(indices.start) => Found::Missing(Box::new(fetch)),
             _ => Found::NoRoom,
         })
     }
@@ -214,7 +230,12 @@ impl File {
     /// There is none if no permit is free, if there is no memory, or if the window ends before a
     /// whole range: half of one would cost another request for the rest. The permit that was found free
     /// is not held; the thread that fetches takes its own.
-    pub(super) fn plan(self: &Arc<Self>, window: &Range<u64>, ahead: Ahead) -> Option<BlockFetch> {
+    pub(super) fn plan(
+        self: &Arc<Self>,
+        window: &Range<u64>,
+        ahead: Ahead,
+        control: &Control,
+    ) -> Option<BlockFetch> {
         // If no permit is free, the next read tries again.
         self.workers.try_take()?;
         let is_last = window.end == self.pinned.length;
@@ -231,7 +252,8 @@ impl File {
             // A whole range is asked for when the window has moved on.
             return None;
         }
-        BlockFetch::begin_fetch(self, &mut blocks, first..first + count.min(size))
+        let who = (ahead.run, control);
+        BlockFetch::begin_fetch(self, &mut blocks, first..first + count.min(size), who)
     }
 
     /// A stream of these bytes of the version, which sends its request at the first read. It counts
@@ -241,54 +263,64 @@ impl File {
         ByteStream::new(&self.session, steering, self.pinned.clone(), range, None)
     }
 
-    /// Fetches blocks, and copies what they have of a read. Returns the number of bytes, which may
-    /// be less than the read wants if there was no room for all of its blocks, or if a later block
-    /// failed. Such a failure stops reading ahead, and the read that needs the block requests it
-    /// again.
+    /// Receives blocks up to the end of a read, and copies what they have of it. What is left of the
+    /// fetch waits for the next read. Returns the number of bytes, which may be less than the read
+    /// wants if there was no room for all of its blocks, or if a later block failed. Such a failure
+    /// stops reading ahead, and the read that needs the block requests it again.
     pub(super) fn fetch_into(
         &self,
-        flight: BlockFetch,
+        mut fetch: BlockFetch,
         wanted: &Range<u64>,
         buffer: &mut [u8],
     ) -> Result<usize> {
         let mut read = 0;
-        let outcome = flight.fetch(|index, block| read += self.copy(index, block, wanted, buffer));
+        let end = self.indices(wanted).end;
+        let outcome = fetch.receive(end, |index, block| {
+            read += self.copy(index, block, wanted, buffer);
+        });
         self.is_failing.store(outcome.is_err(), Ordering::Relaxed);
         match outcome {
+            Ok(()) => {
+                self.park(fetch);
+                Ok(read)
+            }
             Err(error) if read > 0 => {
                 tracing::debug!(%error, "a block after those that were read failed");
                 Ok(read)
             }
-            outcome => outcome.map(|()| read),
+            Err(error) => Err(error),
         }
     }
 
-    /// Fetches only the bytes of a read, or its block if the handle keeps that.
-    pub(super) fn fetch_uncached(
-        &self,
-        wanted: &Range<u64>,
-        buffer: &mut [u8],
-        kept: Option<&mut Option<KeptBlock>>,
-    ) -> Result<usize> {
-        let Some(kept) = kept else {
-            let length = wanted.end - wanted.start;
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            let buffer = buffer.get_mut(..length).unwrap_or_default();
-            self.stream(wanted.clone(), &self.control).fill(buffer)?;
-            return Ok(length);
-        };
-        let index = wanted.start / self.block;
-        let bytes = self.bytes(&(index..index + 1));
-        let mut content = room_for(&bytes);
-        self.stream(bytes.clone(), &self.control)
-            .fill(&mut content)?;
-        let block = Block::new(content, None);
-        let read = self.copy(index, &block, wanted, buffer);
-        *kept = Some(KeptBlock {
-            start: bytes.start,
-            bytes: block.bytes,
-        });
-        Ok(read)
+    /// Keeps a fetch for the next read, unless it is complete or a transfer waits for its memory.
+    fn park(&self, fetch: BlockFetch) {
+        if fetch.is_complete() || self.workers.memory().caches().are_unwelcome() {
+            return;
+        }
+        self.parked.add(fetch);
+        // Under the lock: a reader that waits for one of its blocks either waits already or has yet
+        // to look here.
+        drop(self.blocks.lock());
+        self.arrived.notify_all();
+    }
+
+    /// Receives only the bytes of a read, for which there is no memory.
+    pub(super) fn fetch_uncached(&self, wanted: &Range<u64>, buffer: &mut [u8]) -> Result<usize> {
+        let length = wanted.end - wanted.start;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let buffer = buffer.get_mut(..length).unwrap_or_default();
+        self.stream(wanted.clone(), &self.control).fill(buffer)?;
+        self.is_failing.store(false, Ordering::Relaxed);
+        Ok(length)
+    }
+
+    /// A response that a handle keeps for its next reads, because there is no memory for blocks. It
+    /// begins at `start` and ends with a block; the longer the run, the later.
+    pub(super) fn kept_stream(&self, start: u64, ahead: Ahead) -> ByteStream {
+        let first = start / self.block;
+        let blocks = ahead.size_up_to(self.most_kept, first, self.block);
+        let end = self.bytes(&(first..first + blocks)).end;
+        self.stream(start..end, &self.control)
     }
 
     /// Fills a large buffer in several ranges at a time. The first range that fails stops the others,
@@ -305,13 +337,14 @@ impl File {
                 })
             }))
         })
-        .map(|_: Vec<()>| ())
+        .map(|_: Vec<()>| self.is_failing.store(false, Ordering::Relaxed))
     }
 }
 
 impl Reclaim for File {
     fn reclaim(&self) {
         self.blocks.lock().clear();
+        self.parked.drop_all();
     }
 }
 

@@ -6,6 +6,9 @@
 //! 3. At the end, whatever its cause, the blocks that have not arrived no longer count as in flight:
 //!    a reader that waits for one of them fetches it itself.
 //!
+//! A thread in the background receives all blocks. A reader receives only those that it needs, and
+//! then parks the fetch with its response open (`parked`).
+//!
 //! However many blocks a fetch has, it is one request of class B, and one more for each connection
 //! that breaks. Blocks are smaller than what is requested, so that the cache can drop one that was
 //! read and keep its neighbours.
@@ -15,6 +18,8 @@
 //! | there is no room in the cache, or no free memory, for one of the blocks | the fetch ends before it; a later read begins there |
 //! | the connection breaks | the rest is requested over another one (`stream`) |
 //! | the request fails for good, or is cancelled | blocks that arrived stay cached; the thread gets the error, and others that wait fetch for themselves |
+//! | the response has more bytes than it announced | the fetch fails with `UnexpectedReply` in place of its last block, and those that arrived are dropped from the cache |
+//! | its run ends because the handle jumps | the connection is cut; waiting readers of other handles fetch for themselves |
 //! | a transfer begins to wait for memory | blocks that arrive from then on are handed to the read, and not cached |
 //! | no thread or no permit can be had for reading ahead | nothing is sent; the blocks are missing again |
 
@@ -24,18 +29,27 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{File, room_for};
+use crate::control::Control;
 use crate::control::memory::Loan;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::transfer::download::remote_file::blocks::{Block, Blocks};
+use crate::transfer::download::remote_file::pattern::RunId;
+use crate::transfer::download::stream::ByteStream;
 
-/// Consecutive blocks that one thread is about to fetch. Those that have not arrived when it is
-/// dropped no longer count as in flight, whether the request failed, the call was cancelled, or the
-/// thread was never started.
+/// Consecutive blocks that one thread fetches, or is about to. Those that have not arrived when it
+/// is dropped no longer count as in flight, whether the request failed, the call was cancelled, or
+/// the thread was never started.
 pub(in super::super) struct BlockFetch {
     /// The file whose blocks they are, and whose readers are woken.
     file: Arc<File>,
-    /// The index of each block, and the memory for it.
+    /// The run that they are fetched for.
+    pub(super) run: RunId,
+    /// All blocks, also those that have arrived.
+    indices: Range<u64>,
+    /// The index of each block that has not arrived, and the memory for it.
     waiting: VecDeque<(u64, Loan)>,
+    /// The response, which is requested when the first block is.
+    stream: ByteStream,
 }
 
 impl BlockFetch {
@@ -46,9 +60,10 @@ impl BlockFetch {
         file: &Arc<File>,
         blocks: &mut Blocks,
         indices: Range<u64>,
+        (run, control): (RunId, &Control),
     ) -> Option<Self> {
         let mut waiting = VecDeque::new();
-        for index in indices {
+        for index in indices.clone() {
             let bytes = file.bytes(&(index..index + 1));
             let length = bytes.end - bytes.start;
             let Some(loan) = file.workers.memory().try_borrow(length) else {
@@ -59,38 +74,44 @@ impl BlockFetch {
             }
             waiting.push_back((index, loan));
         }
-        (!waiting.is_empty()).then(|| Self {
+        let indices = indices.start..indices.start + waiting.len() as u64;
+        (!indices.is_empty()).then(|| Self {
             file: Arc::clone(file),
+            run,
+            stream: file.stream(file.bytes(&indices), control),
+            indices,
             waiting,
         })
     }
 
-    /// Whether this block is one of them.
+    /// Whether this block is one of those that have not arrived.
     pub(super) fn covers(&self, index: u64) -> bool {
         self.waiting.iter().any(|(own, _)| *own == index)
     }
 
-    /// Fetches the blocks with one request, or more if a connection breaks. `arrived` is called
-    /// with each block, before it is cached and others can push it out.
+    /// Whether all blocks have arrived.
+    pub(super) fn is_complete(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Receives the blocks before `end`, with one request, or more if a connection breaks. `arrived`
+    /// is called with each block, before it is cached and others can push it out.
     ///
     /// The lock on the blocks is taken once for each block, and never while bytes are awaited.
     ///
     /// A failure keeps the blocks that arrived before it. While a transfer waits for memory, blocks
     /// are handed to `arrived` and not cached.
-    pub(super) fn fetch(mut self, mut arrived: impl FnMut(u64, &Block)) -> Result<()> {
-        let file = Arc::clone(&self.file);
-        let (Some((first, _)), Some((last, _))) = (self.waiting.front(), self.waiting.back())
-        else {
-            return Ok(());
-        };
-        let bytes = file.bytes(&(*first..last + 1));
-        let mut stream = file.stream(bytes, &file.control);
-        while let Some((index, _)) = self.waiting.front() {
-            let index = *index;
+    pub(super) fn receive(&mut self, end: u64, mut arrived: impl FnMut(u64, &Block)) -> Result<()> {
+        while let Some(index) = self.next_before(end) {
+            let file = &self.file;
             let mut content = room_for(&file.bytes(&(index..index + 1)));
-            stream.fill_next(&mut content)?;
+            self.stream.fill_next(&mut content)?;
+            if index + 1 == self.indices.end {
+                self.end_stream()?;
+            }
+            let file = &self.file;
             let Some((_, loan)) = self.waiting.pop_front() else {
-                break;
+                return Ok(());
             };
             let block = Arc::new(Block::new(content, Some(loan)));
             arrived(index, &block);
@@ -104,7 +125,23 @@ impl BlockFetch {
             drop(blocks);
             file.arrived.notify_all();
         }
-        stream.drain()
+        Ok(())
+    }
+
+    /// The next block to arrive, if it is before this one.
+    fn next_before(&self, end: u64) -> Option<u64> {
+        let (index, _) = self.waiting.front()?;
+        Some(*index).filter(|index| *index < end)
+    }
+
+    /// Leaves the connection to the next request. If there are more bytes than were announced,
+    /// nothing of the response can be trusted.
+    fn end_stream(&mut self) -> Result<()> {
+        let ended = self.stream.drain();
+        if ended.is_err() {
+            self.file.blocks.lock().forget(self.indices.clone());
+        }
+        ended
     }
 
     /// Fetches the blocks on a thread of its own, if there still is a permit. A failure is only
@@ -112,14 +149,18 @@ impl BlockFetch {
     ///
     /// The permit was free when the fetch was planned, and may have been taken since. It is not
     /// waited for: whoever needs the blocks first fetches them on its own thread.
-    pub(in super::super) fn fetch_in_background(self) {
+    pub(in super::super) fn fetch_in_background(mut self) {
         let file = Arc::clone(&self.file);
         let Some(_permit) = file.workers.try_take() else {
             return;
         };
-        if let Err(error) = self.fetch(|_, _| ()) {
-            tracing::debug!(%error, "reading ahead failed");
-            file.is_failing.store(true, Ordering::Relaxed);
+        match self.receive(u64::MAX, |_, _| ()) {
+            // The reader is elsewhere now, or gone.
+            Ok(()) | Err(Error::Cancelled) => {}
+            Err(error) => {
+                tracing::debug!(%error, "reading ahead failed");
+                file.is_failing.store(true, Ordering::Relaxed);
+            }
         }
     }
 }
