@@ -435,6 +435,27 @@ fn names_of_any_length_can_be_resumed() {
 }
 
 #[test]
+fn a_directory_that_does_not_exist_is_named_as_the_reason() {
+    let started = Started::new();
+    let path = started.beside("missing").join("x");
+    let download = started
+        .world
+        .bucket
+        .download_file_by_name_with("x", &options())
+        .unwrap();
+    let error = download.save_to(&path).unwrap_err();
+    assert!(
+        matches!(&error, Error::LocalFile { path: named, source, .. }
+            if **named == *path && source.kind() == std::io::ErrorKind::NotFound),
+        "{error:?}"
+    );
+    let told = format!("{error}: {}", std::error::Error::source(&error).unwrap());
+    assert!(told.contains("its directory does not exist"), "{told}");
+    assert!(!told.contains("lock"), "{told}");
+    assert!(!started.beside("missing").exists());
+}
+
+#[test]
 fn a_part_of_a_file_cannot_be_resumed() {
     let world = World::new();
     world.bucket.upload_bytes(b"hello", "x").unwrap();
@@ -484,4 +505,67 @@ fn what_was_left_is_read_as_a_stage_that_tells_its_bytes() {
         stages[..4],
         [Transferring, Hashing, Transferring, Finishing]
     );
+}
+
+/// A large "x", of which no step is full before its part ends, and its content.
+fn slow_line(sha1: LargeFileSha1) -> (World, Vec<u8>) {
+    let (world, data) = (small_parts(), noise(2_000_000));
+    let in_parts = UploadOptions::new().part_size(1_000_000);
+    let in_parts = in_parts.large_file_sha1(sha1);
+    world
+        .bucket
+        .upload_bytes_with(&data, "x", &in_parts)
+        .unwrap();
+    (world, data)
+}
+
+/// Saves "x" while the clock moves by 11 seconds with each report, and returns what a process killed after
+/// `bytes` would have left.
+fn killed_after(world: &World, path: &Path, bytes: u64) -> TempDir {
+    let left = tempfile::tempdir().unwrap();
+    let (clock, from, to) = (world.clock.clone(), path.to_owned(), left.path().to_owned());
+    let slow = DownloadOptions::new().part_size(1_000_000).resume(true);
+    let slow = slow.progress(move |progress: &TransferProgress| {
+        clock.advance(std::time::Duration::from_secs(11));
+        if progress.bytes >= bytes && !to.join(RECORD).exists() {
+            for name in [RECORD, DATA] {
+                std::fs::copy(from.with_file_name(name), to.join(name)).unwrap();
+            }
+        }
+    });
+    let download = world.bucket.download_file_by_name_with("x", &slow).unwrap();
+    download.save_to(path).unwrap();
+    left
+}
+
+#[test]
+fn what_arrives_slowly_is_noted_after_ten_seconds() {
+    for sha1 in [LargeFileSha1::Compute, LargeFileSha1::Omit] {
+        let (world, data) = slow_line(sha1);
+        let directory = tempfile::tempdir().unwrap();
+        let left = killed_after(&world, &directory.path().join("x"), 700_000);
+        let path = left.path().join("x");
+        let download = world.bucket.download_file_by_name_with("x", &options());
+        let saved = download.unwrap().save_to(&path).unwrap();
+        // All but what one buffer takes, and what it was reported with.
+        let kept = saved.resumed_bytes();
+        assert!((200_000..1_000_000).contains(&kept), "{sha1:?}: {kept}");
+        assert_eq!(std::fs::read(&path).unwrap(), data);
+    }
+}
+
+#[test]
+fn a_long_record_takes_no_more_small_steps() {
+    let (world, _) = slow_line(LargeFileSha1::Omit);
+    let directory = tempfile::tempdir().unwrap();
+    let left = killed_after(&world, &directory.path().join("x"), 700_000);
+    let record = left.path().join(RECORD);
+    let text = std::fs::read_to_string(&record).unwrap();
+    let (header, steps) = text.split_once('\n').unwrap();
+    let last = steps.lines().last().unwrap().to_owned() + "\n";
+    let text = format!("{header}\n{}", last.repeat((17 << 20) / last.len()));
+    std::fs::write(&record, &text).unwrap();
+    let left = killed_after(&world, &left.path().join("x"), 990_000);
+    let after = std::fs::read_to_string(left.path().join(RECORD)).unwrap();
+    assert_eq!(after.len(), text.len(), "{:?}", after.lines().last());
 }

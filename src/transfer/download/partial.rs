@@ -18,6 +18,7 @@
 //! | a link in the place of either file | fails for the record; starts again for the data |
 //! | a piece whose SHA-1 differs from the recorded one | requests that piece again |
 //! | the lock in other hands | fails with `LocalFile` |
+//! | no directory for the destination | fails with `LocalFile`, and creates nothing |
 //!
 //! | how a download ends | what is left |
 //! | --- | --- |
@@ -62,6 +63,9 @@ use crate::transfer::parts::EqualParts;
 /// The size in bytes from which on a record is considered damaged. It has room for several hundred
 /// thousand steps.
 const MAX_RECORD: u64 = 32 * 1024 * 1024;
+/// The length in bytes up to which a record takes steps that bring little. The rest is for large steps, so
+/// that a download over many days on a slow line does not end with a record that is too long.
+const ROOM_FOR_SMALL_STEPS: u64 = MAX_RECORD / 2;
 /// The longest name of a destination that is used in the names of these files, in bytes. A longer
 /// one is replaced by its SHA-1.
 const MAX_NAME: usize = 200;
@@ -221,6 +225,12 @@ impl Partial {
         !self.header.has_sha1()
     }
 
+    /// Whether the record is short enough for a step that is noted for the time that has passed.
+    pub(super) fn has_room_for_small_steps(&self) -> bool {
+        let length = self.record.lock().stream_position();
+        length.is_ok_and(|length| length < ROOM_FOR_SMALL_STEPS)
+    }
+
     /// Flushes the data, and then notes that the first `bytes` of a part are there.
     ///
     /// It waits for the disk, while other threads continue to write. If the record cannot be written,
@@ -292,7 +302,7 @@ impl Paths {
 }
 
 /// Opens a record, or creates one, and takes its lock. Fails with `LocalFile` for the destination if another
-/// process has it.
+/// process has it, or if there is no directory for it.
 ///
 /// Nobody waits for the lock: two downloads of one path would only overwrite each other's result. A
 /// file that was locked but is no longer at the path belongs to nobody, so another one is opened, a
@@ -301,7 +311,13 @@ fn lock(path: &Path, destination: &Path) -> Result<File> {
     let failed = |error| Error::local_file("lock", destination, error);
     // The process that had the lock before may have removed the file that was opened here.
     for _ in 0..100 {
-        let file = open_record(path).map_err(failed)?;
+        let file = open_record(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                let missing = io::Error::new(error.kind(), "its directory does not exist");
+                Error::local_file("create", destination, missing)
+            }
+            _ => failed(error),
+        })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -20,6 +20,7 @@
 //! | what happens | what follows |
 //! | --- | --- |
 //! | a range fails for good | the others stop; with a record, what has arrived is noted |
+//! | the process is killed | with a record, what was noted stays: all but the last 16 MiB or 10 seconds of each range |
 //! | a connection of a range breaks | that range continues over another one |
 //! | the disk is full | the download fails; with a record, the bytes that were flushed stay |
 //! | the hashing thread cannot be created | the calling thread hashes after the ranges |
@@ -30,6 +31,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -50,8 +52,11 @@ use crate::transfer::parallel;
 use crate::transfer::parts::EqualParts;
 
 /// The largest number of bytes of a range that are not yet noted in the record of a download that
-/// can be resumed.
+/// can be resumed; fewer on a slow line, by [`NOTE_AFTER`].
 pub(super) const STEP: u64 = 16 * 1024 * 1024;
+/// How long the bytes of a range may be in the file before they are noted, if fewer than [`STEP`]
+/// arrive. On a slow line a process that is killed loses that much, whatever the number of ranges.
+const NOTE_AFTER: Duration = Duration::from_secs(10);
 
 /// Where the bytes are written, through one handle for all threads.
 pub(super) struct RangeTarget<'a> {
@@ -260,6 +265,8 @@ struct Sink<'a> {
     position: u64,
     /// The position up to which they are noted in the record; never beyond `position`.
     noted: u64,
+    /// When they were noted last, or the part was begun, by the clock's `elapsed`.
+    noted_at: Duration,
     /// The hash of the part so far, if it is to be noted.
     hasher: Sha1Hasher,
 }
@@ -280,6 +287,7 @@ impl<'a> Sink<'a> {
             start,
             position,
             noted: position,
+            noted_at: running.session.clock().elapsed(),
             hasher: present.hasher,
         }
     }
@@ -299,13 +307,15 @@ impl<'a> Sink<'a> {
         Ok(buffer)
     }
 
-    /// Writes everything that arrives, and notes it after each [`STEP`].
+    /// Writes everything that arrives, and notes it after each [`STEP`], and after [`NOTE_AFTER`]
+    /// where that comes first.
     ///
     /// What arrived before a connection failed for good is written, too, so that the next download can
     /// begin behind it.
     fn copy(&mut self, source: &mut ByteStream, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
         loop {
-            let (filled, outcome) = source.fill_some(&mut buffer);
+            // A buffer that fills slowly is not waited for.
+            let (filled, outcome) = source.fill_some(&mut buffer, || self.is_overdue());
             let bytes = buffer.get(..filled).unwrap_or_default();
             let target = self.running.target;
             write_at(target.file, bytes, self.position).map_err(|error| target.failed(error))?;
@@ -323,8 +333,32 @@ impl<'a> Sink<'a> {
             }
             if self.position - self.noted >= STEP {
                 self.note()?;
+            } else if self.is_overdue() {
+                self.note_if_room()?;
             }
         }
+    }
+
+    /// Whether bytes may have been in the file for too long without a note.
+    fn is_overdue(&self) -> bool {
+        let running = self.running;
+        running.target.partial.is_some()
+            && running
+                .session
+                .clock()
+                .elapsed()
+                .saturating_sub(self.noted_at)
+                >= NOTE_AFTER
+    }
+
+    /// Notes the bytes if the record has room for steps that bring little.
+    fn note_if_room(&mut self) -> Result<()> {
+        let partial = self.running.target.partial;
+        if partial.is_some_and(Partial::has_room_for_small_steps) {
+            return self.note();
+        }
+        self.noted_at = self.running.session.clock().elapsed();
+        Ok(())
     }
 
     /// Notes the bytes that were written since the last note.
@@ -341,6 +375,7 @@ impl<'a> Sink<'a> {
             .note(self.index, bytes, &self.hasher)
             .map_err(|error| target.failed(error))?;
         self.noted = self.position;
+        self.noted_at = self.running.session.clock().elapsed();
         Ok(())
     }
 }

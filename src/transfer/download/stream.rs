@@ -225,15 +225,22 @@ impl ByteStream {
         Ok(0)
     }
 
-    /// Reads until the buffer is full or the range ends. Returns the number of bytes that arrived,
-    /// also if it fails after them.
-    pub(super) fn fill_some(&mut self, buffer: &mut [u8]) -> (usize, Result<()>) {
+    /// Reads until the buffer is full, the range ends, or `is_enough` says so after some bytes. Returns
+    /// the number of bytes that arrived, also if it fails after them; 0 means that the range has ended.
+    pub(super) fn fill_some(
+        &mut self,
+        buffer: &mut [u8],
+        is_enough: impl Fn() -> bool,
+    ) -> (usize, Result<()>) {
         let mut filled = 0;
         while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
             match self.next(room) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) => return (filled, Err(error)),
+            }
+            if is_enough() {
+                break;
             }
         }
         (filled, Ok(()))
