@@ -63,6 +63,7 @@ mod proxy;
 mod retry_after;
 mod service_clock;
 mod socket;
+mod socket_buffers;
 mod token_connections;
 
 use std::io::Read;

@@ -16,14 +16,16 @@
 //! | the proxy cannot be reached or refuses the tunnel | the error names the proxy; it is repeated, except for a missing password (407) |
 //! | the certificate is not accepted | final: `TransportKind::Tls` |
 //! | any other failure of TLS | as a broken connection |
+//! | the pool is shut down while an address is tried | the other addresses are not tried |
 //!
 //! A connector of `ureq` is a chain of parts, each of which gets what the one before it made. The
 //! order here is: tunnel through the proxy, connection to the host, TLS, and around all of them the
 //! part that reports early answers (`early_answer`) and the one that saves needless checks
 //! (`pool_check`).
 //!
-//! A connection with TLS has two pairs of buffers: the pool's for what is decrypted, and smaller ones beneath TLS, which
-//! takes and gives single records of 16 KiB.
+//! A connection with TLS has two pairs of buffers: the pool's for what is decrypted, which are `ureq`'s and are
+//! filled with zeros, and smaller ones beneath TLS, which takes and gives single records of 16 KiB. Through a
+//! tunnel, those beneath TLS have the sizes that the connection to the proxy got.
 //!
 //! All rounds together never take longer than the limit on connecting. A host with eight silent
 //! addresses therefore costs 2 s in the first round and 8 s in the second, and the last round
@@ -32,7 +34,8 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ureq::Error;
@@ -45,7 +48,7 @@ use crate::error::words::is_out_of_descriptors;
 use crate::http::dns_cache::DnsCache;
 use crate::http::early_answer::EarlyAnswers;
 use crate::http::pool_check::{CheckedConnection, CheckingConnector, Shortage};
-use crate::http::socket::{self, SocketTransport};
+use crate::http::socket::{self, Socket, SocketTransport};
 
 /// How long each address of a host may take, in the first rounds. In the last round the addresses
 /// share the time that is left. The first limit is longer than nearly every round trip, and short
@@ -201,7 +204,7 @@ impl AddressConnector {
     ///
     /// The address that answered last comes first. An address that refuses is not tried again; one
     /// that is silent is. The whole never exceeds the limit on connecting. Running out of file
-    /// descriptors ends it at once, because no other address would help.
+    /// descriptors ends it at once, because no other address would help, and so does a shutdown of the pool.
     ///
     /// The failure that is reported is that of the address that was tried last. If the time is over
     /// between two attempts, it is the time-out.
@@ -221,6 +224,7 @@ impl AddressConnector {
                 if left.is_zero() {
                     return Err(Error::Timeout(details.timeout.reason));
                 }
+                refuse_after_shutdown(details)?;
                 let limit = round.unwrap_or(left / untried).min(left);
                 untried -= 1;
                 match socket::connect(details, address, Limit::Exact(limit), clock) {
@@ -232,7 +236,7 @@ impl AddressConnector {
                         silent.push(address);
                         failure = Some(error);
                     }
-                    Err(Error::Io(error)) if !is_out_of_descriptors(&error) => {
+                    Err(Error::Io(error)) if !is_final(&error) => {
                         addresses.retain(|other| *other != address);
                         failure = Some(Error::Io(error));
                     }
@@ -242,6 +246,18 @@ impl AddressConnector {
         }
         Err(failure.unwrap_or(Error::ConnectionFailed))
     }
+}
+
+/// Whether no other address would help: file descriptors are short, or the pool was shut down and does not
+/// register the connection.
+fn is_final(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotConnected || is_out_of_descriptors(error)
+}
+
+/// Fails if the pool was shut down: it registers nothing any more. What is registered here is a handle of no
+/// connection, because a pool cannot be asked otherwise.
+fn refuse_after_shutdown(details: &ConnectionDetails<'_>) -> Result<(), Error> {
+    (details.register_shutdown)(Weak::<Socket>::new())
 }
 
 /// The details of a connection whose settings are those of its pool.
@@ -286,11 +302,14 @@ impl<In: Transport> Connector<In> for TlsConnector {
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use ureq::Agent;
+    use ureq::unversioned::transport::{ConnectionDetails, Connector, Transport};
+    use ureq::{Agent, Error};
 
-    use super::Shared;
+    use super::{ErrorKind, Shared, of_pool};
     use crate::control::clock::Clock;
     use crate::http::dns_cache::DnsCache;
 
@@ -354,5 +373,50 @@ mod tests {
         assert_eq!(get(&cache, url).unwrap(), 204);
         cache.know(&url.parse().unwrap(), &[refusing, refusing]);
         get(&cache, url).unwrap_err();
+    }
+
+    /// Connects for a pool that is shut down after so many registrations.
+    #[derive(Debug)]
+    struct ShutDownAfter<C>(usize, C);
+
+    impl<In: Transport, C: Connector<In>> Connector<In> for ShutDownAfter<C> {
+        type Out = C::Out;
+
+        fn connect(
+            &self,
+            details: &ConnectionDetails<'_>,
+            chained: Option<In>,
+        ) -> Result<Option<C::Out>, Error> {
+            let (most, registered) = (self.0, AtomicUsize::new(0));
+            let mut details = of_pool(details);
+            details.register_shutdown =
+                Arc::new(
+                    move |_| match registered.fetch_add(1, Ordering::SeqCst) < most {
+                        true => Ok(()),
+                        false => Err(Error::Io(ErrorKind::NotConnected.into())),
+                    },
+                );
+            self.1.connect(&details, chained)
+        }
+    }
+
+    #[test]
+    fn after_a_shutdown_no_other_address_is_tried() {
+        for most in [0, 1] {
+            let listen = || {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                listener.set_nonblocking(true).unwrap();
+                (listener.local_addr().unwrap(), listener)
+            };
+            let ((first, to_first), (second, to_second)) = (listen(), listen());
+            let (cache, url) = (DnsCache::new(&Clock::default()), "http://b2.test/");
+            cache.know(&url.parse().unwrap(), &[first, second]);
+            let connector = ShutDownAfter(most, Shared::new(cache.clone()).connector());
+            let config = Agent::config_builder().proxy(None).build();
+            let agent = Agent::with_parts(config, connector, cache.clone());
+            agent.get(url).call().unwrap_err();
+            assert_eq!(to_first.accept().is_ok(), most == 1);
+            assert!(to_second.accept().is_err());
+        }
     }
 }

@@ -2,16 +2,20 @@
 //!
 //! `ureq` has a transport of its own for this. It fills its buffers of 384 KiB with zeros when a connection
 //! is made, which takes longer than a small upload, and it takes three system calls to see whether an idle
-//! connection is still open. Here the operating system provides the zeros, only for what is used, and
-//! the look is one system call on Unix. In everything else this transport does what `ureq`'s does.
+//! connection is still open. Here the buffers are other ones (`socket_buffers`), and the look is one system
+//! call on Unix. Over TLS, `ureq` adds its own buffers above this transport, so only the look is cheaper.
 //!
 //! | what happens to the connection | what the request sees |
 //! | --- | --- |
 //! | no byte moves within the time limit | the time-out that the limit stands for |
-//! | a signal interrupts reading | nothing: it goes on with the time that is left |
+//! | a signal interrupts reading or writing | nothing: it continues with the time that is left |
+//! | sending fails or times out, perhaps in the middle | the error, and again for everything that is tried afterwards |
 //! | the peer has closed it | no more input |
 //! | it waits for its next request, and bytes arrive or the peer closes it | it is not used again |
 //! | the client shuts down, or the call is cancelled | reading and writing end at once |
+//!
+//! The failure of sending is kept because the TLS library does not report it at once: it keeps the records that
+//! it could not send, and would send them a second time from their beginning with the next call.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -26,6 +30,7 @@ use ureq::unversioned::transport::{
 use ureq::{Error, Timeout};
 
 use crate::control::clock::Clock;
+use crate::http::socket_buffers::SocketBuffers;
 
 /// The bytes that are read at a time for TLS: four records.
 const INPUT_FOR_TLS: usize = 64 * 1024;
@@ -34,8 +39,6 @@ const OUTPUT_FOR_TLS: usize = 20 * 1024;
 
 /// The least time for connecting to one address.
 const LEAST: Duration = Duration::from_millis(10);
-/// The least room for a part of a body that is encoded before it is sent.
-const LEAST_TEMPORARY: usize = 10 * 1024;
 
 /// Connects to an address within this time.
 ///
@@ -64,17 +67,12 @@ pub(super) fn connect(
         true => (INPUT_FOR_TLS, OUTPUT_FOR_TLS),
         false => (config.input_buffer_size(), config.output_buffer_size()),
     };
-    Ok(SocketTransport {
-        socket,
-        clock: clock.clone(),
-        buffers: SocketBuffers::new(input, output),
-        read_limit: None,
-        write_limit: None,
-    })
+    let buffers = SocketBuffers::new(input, output);
+    Ok(SocketTransport::new(socket, clock.clone(), buffers))
 }
 
 /// The socket, which may be shut down from another thread.
-struct Socket(TcpStream);
+pub(super) struct Socket(TcpStream);
 
 impl ShutdownHandle for Socket {
     fn shutdown(&self) {
@@ -92,11 +90,25 @@ pub(super) struct SocketTransport {
     /// The time limits that the socket has, so that they are set only when they change.
     read_limit: Option<Duration>,
     write_limit: Option<Duration>,
+    /// Why sending failed, if it did. What was sent may end in the middle, so nothing may follow it.
+    failure: Option<WriteFailure>,
 }
 
 impl SocketTransport {
+    /// Wraps a socket that has no time limits yet.
+    const fn new(socket: Arc<Socket>, clock: Clock, buffers: SocketBuffers) -> Self {
+        Self {
+            socket,
+            clock,
+            buffers,
+            read_limit: None,
+            write_limit: None,
+            failure: None,
+        }
+    }
+
     /// Sets how long a read may wait.
-    fn limit_reads(&mut self, limit: Option<Duration>) -> Result<(), Error> {
+    fn limit_reads(&mut self, limit: Option<Duration>) -> io::Result<()> {
         if self.read_limit != limit && accepted(self.socket.0.set_read_timeout(limit))? {
             self.read_limit = limit;
         }
@@ -104,43 +116,107 @@ impl SocketTransport {
     }
 
     /// Sets how long a write may wait.
-    fn limit_writes(&mut self, limit: Option<Duration>) -> Result<(), Error> {
+    fn limit_writes(&mut self, limit: Option<Duration>) -> io::Result<()> {
         if self.write_limit != limit && accepted(self.socket.0.set_write_timeout(limit))? {
             self.write_limit = limit;
         }
         Ok(())
     }
 
-    /// Reads what has arrived, or waits for it. A signal does not extend the wait.
-    fn read(&mut self, limit: Option<Duration>) -> Result<io::Result<usize>, Error> {
-        let started = self.clock.elapsed();
-        loop {
-            let room = self.buffers.input_append_buf();
-            match (&self.socket.0).read(room) {
-                Err(error) if error.kind() == ErrorKind::Interrupted && limit.is_some() => {
-                    let left = limit.map(|limit| {
-                        limit.saturating_sub(self.clock.elapsed().saturating_sub(started))
-                    });
-                    if left.is_some_and(|left| left.is_zero()) {
-                        return Ok(Err(ErrorKind::TimedOut.into()));
-                    }
-                    self.limit_reads(left)?;
-                }
-                outcome => return Ok(outcome),
+    /// Reads what has arrived, or waits for it.
+    fn read(&mut self, limit: Option<Duration>) -> io::Result<usize> {
+        let clock = self.clock.clone();
+        repeat_interrupted(&clock, limit, |left| {
+            self.limit_reads(left)?;
+            (&self.socket.0).read(self.buffers.input_append_buf())
+        })
+    }
+
+    /// Sends the first `amount` bytes of the output. The limit begins again whenever some were sent.
+    fn write_all(&mut self, amount: usize, limit: Option<Duration>) -> io::Result<()> {
+        let clock = self.clock.clone();
+        let mut sent = 0;
+        while sent < amount {
+            let written = repeat_interrupted(&clock, limit, |left| {
+                self.limit_writes(left)?;
+                let output = self.buffers.output().get(sent..amount);
+                (&self.socket.0).write(output.unwrap_or_default())
+            })?;
+            if written == 0 {
+                return Err(ErrorKind::WriteZero.into());
             }
+            sent += written;
+        }
+        Ok(())
+    }
+
+    /// Returns the error of an earlier write, if one failed.
+    fn refuse_after_failure(&self) -> Result<(), Error> {
+        self.failure.map_or(Ok(()), |failure| Err(failure.into()))
+    }
+}
+
+/// Repeats what a signal interrupts, with the time that is left of its limit.
+fn repeat_interrupted<T>(
+    clock: &Clock,
+    limit: Option<Duration>,
+    mut attempt: impl FnMut(Option<Duration>) -> io::Result<T>,
+) -> io::Result<T> {
+    let started = clock.elapsed();
+    let mut left = limit;
+    loop {
+        match attempt(left) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                let spent = clock.elapsed().saturating_sub(started);
+                left = limit.map(|limit| limit.saturating_sub(spent));
+                if left.is_some_and(|left| left.is_zero()) {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Why a write failed, in a form that can be reported more than once.
+#[derive(Clone, Copy)]
+enum WriteFailure {
+    TimedOut(Timeout),
+    /// An error of the operating system, by its number.
+    System(i32),
+    Other(ErrorKind),
+}
+
+impl WriteFailure {
+    /// The failure of a write within a wait that has this limit.
+    fn of(error: &io::Error, timeout: NextTimeout) -> Self {
+        match (error.kind(), error.raw_os_error()) {
+            (ErrorKind::TimedOut | ErrorKind::WouldBlock, _) => Self::TimedOut(timeout.reason),
+            (_, Some(number)) => Self::System(number),
+            (kind, None) => Self::Other(kind),
+        }
+    }
+}
+
+impl From<WriteFailure> for Error {
+    fn from(failure: WriteFailure) -> Self {
+        match failure {
+            WriteFailure::TimedOut(reason) => Self::Timeout(reason),
+            WriteFailure::System(number) => Self::Io(io::Error::from_raw_os_error(number)),
+            WriteFailure::Other(kind) => Self::Io(kind.into()),
         }
     }
 }
 
 /// Whether a time limit was set. macOS refuses one after the peer has closed the connection, whose answer
 /// can still be read.
-fn accepted(outcome: io::Result<()>) -> Result<bool, Error> {
+fn accepted(outcome: io::Result<()>) -> io::Result<bool> {
     match outcome {
         Ok(()) => Ok(true),
         Err(error) if cfg!(target_os = "macos") && error.kind() == ErrorKind::InvalidInput => {
             Ok(false)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
@@ -167,25 +243,33 @@ impl Transport for SocketTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.refuse_after_failure()?;
+        if amount > self.buffers.output().len() {
+            return Err(Error::Io(ErrorKind::InvalidInput.into()));
+        }
         let timeout = timeout.for_write();
-        self.limit_writes(limit_of(timeout)?)?;
-        let output = self.buffers.output.get(..amount).unwrap_or_default();
-        let sent = (&self.socket.0).write_all(output);
-        sent.map_err(|error| failed(error, timeout))
+        let limit = limit_of(timeout)?;
+        self.write_all(amount, limit).map_err(|error| {
+            let failure = WriteFailure::of(&error, timeout);
+            self.failure = Some(failure);
+            failure.into()
+        })
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.refuse_after_failure()?;
         let timeout = timeout.for_read();
         let limit = limit_of(timeout)?;
-        self.limit_reads(limit)?;
-        let amount = self.read(limit)?;
+        let amount = self.read(limit);
         let amount = amount.map_err(|error| failed(error, timeout))?;
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }
 
+    /// Bytes that nobody asked for close it, also those that were read together with the end of an answer.
+    /// Beneath TLS, what the TLS library has taken out of the buffer already cannot be seen here.
     fn is_open(&mut self) -> bool {
-        is_silent(&self.socket.0)
+        self.failure.is_none() && self.buffers.input().is_empty() && is_silent(&self.socket.0)
     }
 }
 
@@ -218,110 +302,56 @@ impl fmt::Debug for SocketTransport {
     }
 }
 
-/// The bytes that arrived and those that are about to be sent.
-#[derive(Debug)]
-struct SocketBuffers {
-    /// The sizes of both.
-    sizes: (usize, usize),
-    /// What arrived is `input[consumed..filled]`.
-    input: Vec<u8>,
-    filled: usize,
-    consumed: usize,
-    output: Vec<u8>,
-    /// Whether the last look at what arrived took some of it. If it did not, more has to arrive first.
-    has_progress: bool,
-}
-
-impl SocketBuffers {
-    /// Creates buffers that take no memory until they are used.
-    const fn new(input: usize, output: usize) -> Self {
-        Self {
-            sizes: (input, output),
-            input: Vec::new(),
-            filled: 0,
-            consumed: 0,
-            output: Vec::new(),
-            has_progress: false,
-        }
-    }
-
-    /// Reserves the memory at the first use. Only the pages that are written to later take any.
-    fn ensure(&mut self) {
-        if self.input.is_empty() {
-            self.input = vec![0; self.sizes.0];
-            self.output = vec![0; self.sizes.1];
-        }
-    }
-
-    /// The room behind what arrived, which is moved to the beginning if it has passed the middle.
-    fn free(&mut self) -> &mut [u8] {
-        if self.consumed == self.filled {
-            (self.consumed, self.filled) = (0, 0);
-        } else if self.consumed > 0 && self.filled > self.input.len() / 2 {
-            self.input.copy_within(self.consumed..self.filled, 0);
-            self.filled -= self.consumed;
-            self.consumed = 0;
-        }
-        self.input.get_mut(self.filled..).unwrap_or_default()
-    }
-}
-
-impl Buffers for SocketBuffers {
-    fn output(&mut self) -> &mut [u8] {
-        self.ensure();
-        &mut self.output
-    }
-
-    fn input(&self) -> &[u8] {
-        let arrived = self.input.get(self.consumed..self.filled);
-        arrived.unwrap_or_default()
-    }
-
-    fn input_append_buf(&mut self) -> &mut [u8] {
-        self.ensure();
-        self.free()
-    }
-
-    fn input_appended(&mut self, amount: usize) {
-        self.filled = self.input.len().min(self.filled + amount);
-    }
-
-    fn input_consume(&mut self, amount: usize) {
-        self.has_progress = amount > 0;
-        self.consumed = self.filled.min(self.consumed + amount);
-    }
-
-    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
-        self.ensure();
-        if self.free().len() < LEAST_TEMPORARY {
-            self.input.resize(self.filled + LEAST_TEMPORARY, 0);
-        }
-        let free = self.input.get_mut(self.filled..).unwrap_or_default();
-        (free, &mut self.output)
-    }
-
-    fn can_use_input(&self) -> bool {
-        self.has_progress && self.consumed < self.filled
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{self, ErrorKind, Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::time::Duration;
 
-    use proptest::prelude::{prop, proptest};
-    use ureq::unversioned::transport::{Buffers, LazyBuffers};
+    use ureq::unversioned::transport::{NextTimeout, ShutdownHandle as _, Transport as _};
+    use ureq::{Error, Timeout};
 
-    use super::{SocketBuffers, is_silent};
+    use super::{
+        Limit, Socket, SocketBuffers, SocketTransport, WriteFailure, is_silent, repeat_interrupted,
+    };
+    use crate::control::clock::Clock;
+
+    /// More than the system keeps of what a peer does not read.
+    const TOO_MUCH: usize = 64 * 1024 * 1024;
+
+    /// Both ends of a connection.
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (own, listener.accept().unwrap().0)
+    }
+
+    /// A transport that can send so much at a time, and its peer.
+    fn connection(output: usize) -> (SocketTransport, TcpStream) {
+        let (own, peer) = pair();
+        let buffers = SocketBuffers::new(1024, output);
+        let socket = Arc::new(Socket(own));
+        (
+            SocketTransport::new(socket, Clock::default(), buffers),
+            peer,
+        )
+    }
+
+    /// A wait of so many milliseconds.
+    fn within(millis: u64) -> NextTimeout {
+        NextTimeout {
+            after: Limit::Exact(Duration::from_millis(millis)),
+            reason: Timeout::PerWrite,
+            ..NextTimeout::default()
+        }
+    }
+
+    /// Long enough to be over only if a test fails.
+    const LONG: u64 = 60_000;
 
     #[test]
     fn an_idle_connection_is_open_until_bytes_arrive_or_it_is_closed() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let pair = || {
-            let own = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            (own, listener.accept().unwrap().0)
-        };
         let ((talked_to, mut talking), (left, leaving)) = (pair(), pair());
         assert!(is_silent(&talked_to) && is_silent(&left));
         talking.write_all(b"x").unwrap();
@@ -332,36 +362,125 @@ mod tests {
         assert!(!is_silent(&left));
     }
 
-    /// What both kinds of buffers show.
-    fn shown(buffers: &mut dyn Buffers) -> (Vec<u8>, bool, usize) {
-        let arrived = buffers.input().to_vec();
-        (arrived, buffers.can_use_input(), buffers.output().len())
+    #[test]
+    fn a_connection_with_bytes_that_were_read_and_not_used_is_not_open() {
+        let (mut transport, mut peer) = connection(16);
+        assert!(transport.is_open());
+        peer.write_all(b"xy").unwrap();
+        while transport.buffers().input().len() < 2 {
+            assert!(transport.await_input(within(LONG)).unwrap());
+        }
+        transport.buffers().input_consume(1);
+        assert!(!transport.is_open());
+        transport.buffers().input_consume(1);
+        assert!(transport.is_open());
     }
 
-    proptest! {
-        #[test]
-        fn what_arrives_is_kept_as_in_the_buffers_of_ureq(
-            steps in prop::collection::vec((0..40_usize, 0..40_usize), 1..40),
-        ) {
-            let (mut own, mut theirs) = (SocketBuffers::new(64, 32), LazyBuffers::new(64, 32));
-            let mut next = 0_u8;
-            for (arriving, taken) in steps {
-                let both: [&mut dyn Buffers; 2] = [&mut own, &mut theirs];
-                let mut shows = Vec::new();
-                for buffers in both {
-                    let room = buffers.input_append_buf();
-                    let amount = room.len().min(arriving);
-                    for (place, byte) in room[..amount].iter_mut().zip(next..=u8::MAX) {
-                        *place = byte;
-                    }
-                    buffers.input_appended(amount);
-                    let before = shown(buffers);
-                    buffers.input_consume(taken.min(before.0.len()));
-                    shows.push((amount, before, shown(buffers)));
-                }
-                assert_eq!(shows[0], shows[1]);
-                next = next.wrapping_add(40).min(200);
-            }
+    /// TLS would otherwise send its records a second time, behind the part of them that was sent.
+    #[test]
+    fn after_a_write_that_failed_nothing_is_sent_or_read() {
+        let (mut transport, mut peer) = connection(TOO_MUCH);
+        peer.write_all(b"x").unwrap();
+        let failed = transport.transmit_output(TOO_MUCH, within(5)).unwrap_err();
+        assert!(matches!(failed, Error::Timeout(Timeout::PerWrite)));
+        // There is room again, and something to read.
+        peer.read_exact(&mut vec![1; 64 * 1024]).unwrap();
+        let sent = transport.transmit_output(1, within(LONG)).unwrap_err();
+        assert!(matches!(sent, Error::Timeout(Timeout::PerWrite)));
+        let read = transport.await_input(within(LONG)).unwrap_err();
+        assert!(matches!(read, Error::Timeout(Timeout::PerWrite)));
+        assert!(!transport.is_open());
+    }
+
+    #[test]
+    fn the_failure_of_a_write_keeps_its_kind() {
+        let (mut transport, _peer) = connection(16);
+        transport.socket.shutdown();
+        for _ in 0..2 {
+            let failed = transport.transmit_output(1, within(LONG)).unwrap_err();
+            assert!(
+                matches!(&failed, Error::Io(error) if error.kind() == ErrorKind::BrokenPipe),
+                "{failed:?}"
+            );
         }
+        let kept = WriteFailure::of(&ErrorKind::WriteZero.into(), within(1));
+        let reported = Error::from(kept);
+        assert!(matches!(reported, Error::Io(error) if error.kind() == ErrorKind::WriteZero));
+    }
+
+    #[test]
+    fn what_the_peer_takes_in_pieces_is_sent_whole_and_once() {
+        let (mut transport, mut peer) = connection(TOO_MUCH);
+        for (place, byte) in transport
+            .buffers()
+            .output()
+            .iter_mut()
+            .zip((0..251).cycle())
+        {
+            *place = byte;
+        }
+        let reading = std::thread::spawn(move || {
+            let mut received = Vec::new();
+            peer.read_to_end(&mut received).unwrap();
+            received
+        });
+        transport.transmit_output(TOO_MUCH, within(LONG)).unwrap();
+        let sent = transport.buffers().output().to_vec();
+        drop(transport);
+        assert!(reading.join().unwrap() == sent);
+    }
+
+    #[test]
+    fn a_wait_for_input_ends_with_its_limit_with_the_peer_and_with_a_shutdown() {
+        let (mut transport, peer) = connection(16);
+        let waited = transport.await_input(within(1)).unwrap_err();
+        assert!(matches!(waited, Error::Timeout(Timeout::PerWrite)));
+        let none_left = transport.await_input(within(0)).unwrap_err();
+        assert!(matches!(none_left, Error::Timeout(Timeout::PerWrite)));
+        drop(peer);
+        assert!(!transport.await_input(within(LONG)).unwrap());
+
+        let (mut transport, _peer) = connection(16);
+        let handle = Arc::downgrade(&transport.socket);
+        let waiting = std::thread::spawn(move || transport.await_input(NextTimeout::default()));
+        handle.upgrade().unwrap().shutdown();
+        assert!(!waiting.join().unwrap().unwrap());
+    }
+
+    #[test]
+    fn more_than_the_buffer_holds_is_not_sent() {
+        let (mut transport, mut peer) = connection(16);
+        let refused = transport.transmit_output(17, within(LONG)).unwrap_err();
+        assert!(matches!(refused, Error::Io(error) if error.kind() == ErrorKind::InvalidInput));
+        transport.transmit_output(16, within(LONG)).unwrap();
+        drop(transport);
+        let mut received = Vec::new();
+        peer.read_to_end(&mut received).unwrap();
+        assert_eq!(received, [0; 16]);
+    }
+
+    #[test]
+    fn signals_do_not_extend_a_wait() {
+        let (clock, second) = (Clock::manual(), Duration::from_secs(1));
+        let mut limits = Vec::new();
+        let outcome: io::Result<()> = repeat_interrupted(&clock, Some(second * 3), |left| {
+            limits.push(left.unwrap().as_secs_f64().ceil());
+            clock.advance(second);
+            Err(ErrorKind::Interrupted.into())
+        });
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(limits, [3.0, 2.0, 1.0]);
+
+        let mut interruptions = 3;
+        let outcome = repeat_interrupted(&clock, None, |left| {
+            assert_eq!(left, None);
+            clock.advance(second);
+            interruptions -= 1;
+            match interruptions {
+                0 => Ok("sent"),
+                _ => Err(ErrorKind::Interrupted.into()),
+            }
+        });
+        assert_eq!(outcome.unwrap(), "sent");
     }
 }
