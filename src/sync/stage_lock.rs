@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// which takes 0.1 seconds for a file of 500 MB.
 const PAUSES: u32 = 200;
 /// How often a scan asks for each of its locks, which another scan may hold for so short a time.
-const TRIES_OF_SCAN: u32 = 10;
+const TRIES_OF_SCAN: u32 = 100;
 
 /// The shared lock of a run's destination directory, once files wait for their places there.
 ///
@@ -176,11 +176,22 @@ fn directory(path: &Path) -> io::Result<File> {
 #[cfg(unix)]
 mod tests {
     use std::cell::Cell;
+    use std::fs::File;
     use std::io;
+    use std::path::Path;
 
-    use super::{PAUSES, StageLock, directory, exclude, exclude_opening};
+    use super::{PAUSES, StageLock, directory, exclude_opening};
     use crate::control::cancel::CancelToken;
     use crate::control::clock::Clock;
+
+    /// Excludes runs below a temporary directory. The directories above are those of other tests too.
+    fn exclude(root: &Path) -> io::Result<Vec<File>> {
+        let below = root.canonicalize().unwrap();
+        exclude_opening(root, |path| match path.starts_with(&below) {
+            true => directory(path),
+            false => Err(io::ErrorKind::PermissionDenied.into()),
+        })
+    }
 
     /// The removal of a large file takes longer than any number of tries without a pause.
     #[test]
@@ -206,8 +217,7 @@ mod tests {
     #[test]
     fn a_run_waits_once_for_its_lock_and_asks_again_for_each_file() {
         let root = tempfile::tempdir().unwrap();
-        let program = directory(root.path()).unwrap();
-        program.try_lock().unwrap();
+        let program = exclude(root.path()).unwrap();
         let clock = Clock::manual();
         let run = StageLock::new(&clock, &CancelToken::new());
         for _ in 0..3 {
@@ -226,31 +236,22 @@ mod tests {
         let (clock, cancel) = (Clock::manual(), CancelToken::new());
         cancel.cancel();
         StageLock::new(&clock, &cancel).hold(root.path());
-        assert_eq!(clock.sleeps(), []);
+        assert!(clock.sleeps().is_empty());
     }
 
     /// The lock of a directory that could not be opened may be held by another run.
     #[test]
     fn only_directories_that_the_user_may_not_open_are_passed_over() {
         let root = tempfile::tempdir().unwrap();
-        let inner = root.path().join("d");
-        std::fs::create_dir(&inner).unwrap();
-        let above = root.path().canonicalize().unwrap();
-        let mut refused = exclude_opening(&inner, |path| match path == above {
-            true => Err(io::ErrorKind::PermissionDenied.into()),
-            false => directory(path),
-        })
-        .unwrap();
-        refused.clear();
+        assert_eq!(exclude(root.path()).unwrap().len(), 1);
         // What a program short of descriptors gets.
         let short = rustix::io::Errno::MFILE;
-        let error = exclude_opening(&inner, |path| match path == above {
-            true => Err(short.into()),
-            false => directory(path),
+        let own = root.path().canonicalize().unwrap();
+        let refused = exclude_opening(root.path(), |path| match path == own {
+            true => directory(path),
+            false => Err(short.into()),
         });
-        assert_eq!(
-            error.unwrap_err().raw_os_error(),
-            Some(short.raw_os_error())
-        );
+        let refused = refused.unwrap_err().raw_os_error();
+        assert_eq!(refused, Some(short.raw_os_error()));
     }
 }
