@@ -20,7 +20,8 @@
 
 /// A page: the file in `docs`, in which a link such as `[tutorial]` leads to the page of that name.
 /// The definitions at the foot of the file lead to files, for readers of the repository; those of
-/// `rustdoc-links.txt` come first, and the first definition counts. Doctests need all features.
+/// `rustdoc-links.txt` come first, and the first definition counts. Pictures are files of the repository, which rustdoc
+/// does not copy, so they are hidden. Doctests need all features.
 macro_rules! page {
     ($name:ident, $file:literal) => {
         #[cfg_attr(
@@ -28,6 +29,7 @@ macro_rules! page {
                         not(doctest),
                         all(feature = "sqlite", feature = "simulator", feature = "test-util")
                     ),
+                    doc = "<style>.docblock figure { display: none }</style>\n",
                     doc = include_str!("../docs/rustdoc-links.txt"),
                     doc = include_str!(concat!("../docs/", $file)),
                 )]

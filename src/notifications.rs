@@ -48,19 +48,30 @@ pub enum WebhookError {
     )]
     WrongSignature,
     /// The request is signed, and its body is not a list of events. Answer with 400.
-    #[error("the signed body does not hold events in the form that the service documents")]
+    #[error("the signed body is not a JSON object whose member \"events\" is a list")]
     Malformed(#[source] serde_json::Error),
 }
 
 /// An event that cannot be read: it has no id or no type.
 #[derive(Debug, thiserror::Error)]
-#[error("an event has no id or no type that can be read")]
+#[error("an event cannot be read: {}", unreadable(*member))]
 #[non_exhaustive]
 pub struct UnreadableEvent {
+    /// The name of the member that is missing or is not text: `"eventId"` or `"eventType"`. `None` if the
+    /// event is not a JSON object.
+    pub member: Option<&'static str>,
     /// The event as the service sent it.
     pub event: serde_json::Value,
     /// The reason why the event cannot be read.
     pub source: serde_json::Error,
+}
+
+/// What is wrong with an event whose member cannot be read.
+fn unreadable(member: Option<&str>) -> String {
+    match member {
+        Some(name) => format!("its member {name:?} is missing or is not text"),
+        None => "it is not a JSON object".to_owned(),
+    }
 }
 
 /// Verifies that a request to a webhook comes from the service, and reads its events.
@@ -151,9 +162,13 @@ impl WebhookVerifier {
             return Err(WebhookError::WrongSignature);
         }
         let Body { events } = serde_json::from_slice(body).map_err(WebhookError::Malformed)?;
-        let events = events
-            .into_iter()
-            .map(|event| lenient::row(&event).map_err(|source| UnreadableEvent { event, source }));
+        let events = events.into_iter().map(|event| {
+            lenient::row(&event).map_err(|source| UnreadableEvent {
+                member: EventNotification::unreadable_member(&event),
+                event,
+                source,
+            })
+        });
         Ok(events.collect())
     }
 }

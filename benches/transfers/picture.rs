@@ -58,7 +58,7 @@ type Measure = (&'static str, fn(&Row) -> f64, usize);
 const CHARTS: [Chart; 2] = [
     Chart {
         name: "transfers",
-        is_shown: |case| case.starts_with("tls: ") && !case.contains("start"),
+        is_shown: |case| case.starts_with("tls: ") && case.contains(", 10 "),
         measures: &[
             ("seconds of CPU", |row| row.cpu, 2),
             ("MiB of memory", |row| row.rss, 0),

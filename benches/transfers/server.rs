@@ -644,9 +644,18 @@ impl Service {
             .files
             .range(text("startFileName").to_owned()..)
             .filter(|(name, _)| name.starts_with(text("prefix")));
+        // The rows of small files have what every upload of a local file stores.
+        let mut times = TIMESTAMP..;
         let files: Vec<_> = (&mut found)
             .take(most)
-            .map(|(name, file)| file.version(name))
+            .zip(&mut times)
+            .map(|((name, file), time)| {
+                let mut row = file.version(name);
+                if !file.is_large {
+                    row["fileInfo"] = json!({ "src_last_modified_millis": time.to_string() });
+                }
+                row
+            })
             .collect();
         let next = found.next().map(|(name, _)| name);
         let next_id = next.map(|name| format!("id_{name}"));

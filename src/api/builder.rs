@@ -83,6 +83,16 @@ impl B2ApiBuilder {
     ///
     /// [`B2Api::set_workers`] changes the number later. The largest number that is set here is also how many
     /// connections are kept open between requests, which are at least 16.
+    ///
+    /// A number that is parsed from text needs its type, because the argument may be of several types.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, InMemoryAccountInfo};
+    ///
+    /// let b2_api = B2Api::builder(InMemoryAccountInfo::new()).workers("4".parse::<usize>()?).build()?;
+    /// # let _ = b2_api;
+    /// # Ok::<_, anyhow::Error>(())
+    /// ```
     #[must_use]
     pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
         self.workers = workers.into();

@@ -56,7 +56,8 @@ impl B2Api {
     /// that was not given, or is another one; [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable)
     /// if the range begins behind the end of the file; [`Error::InvalidInput`](crate::Error::InvalidInput),
     /// before anything is sent, for an empty range, a part size of 0, and a range together with
-    /// [`resume`](DownloadOptions::resume); [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is
+    /// [`resume`](DownloadOptions::resume), and before any content is read if there is more than
+    /// [`max_length`](DownloadOptions::max_length); [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is
     /// private and the key may not read the file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn download_file_by_id_with(
         &self,

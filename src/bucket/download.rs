@@ -76,7 +76,8 @@ impl Bucket {
     /// (SSE-C) that was not given, or is another one;
     /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable) if the range begins behind the end of
     /// the file; [`Error::InvalidInput`](crate::Error::InvalidInput), before anything is sent, for an empty
-    /// range, a part size of 0, and a range together with [`resume`](DownloadOptions::resume);
+    /// range, a part size of 0, and a range together with [`resume`](DownloadOptions::resume), and before any
+    /// content is read if there is more than [`max_length`](DownloadOptions::max_length);
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read the
     /// file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn download_file_by_name_with(
@@ -108,7 +109,8 @@ impl Bucket {
     /// that was not given, or is another one; [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable)
     /// if the range begins behind the end of the file; [`Error::InvalidInput`](crate::Error::InvalidInput),
     /// before anything is sent, for an empty range, a part size of 0, and a range together with
-    /// [`resume`](DownloadOptions::resume); [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is
+    /// [`resume`](DownloadOptions::resume), and before any content is read if there is more than
+    /// [`max_length`](DownloadOptions::max_length); [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is
     /// private and the key may not read the file; the [errors of any call](crate::Error#errors-of-any-call).
     pub fn download_file_by_id_with(
         &self,
@@ -136,6 +138,9 @@ impl Bucket {
 
     /// Describes the latest version of a file that is encrypted with this key (SSE-C). This is one HEAD
     /// request, billed in class B.
+    ///
+    /// Other methods whose name ends in `_with` take options. This one takes the key alone, which is the only
+    /// thing that can be chosen here.
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) if the bucket has no file of this name, or it is

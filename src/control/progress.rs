@@ -90,7 +90,8 @@ pub struct TransferProgress {
 /// on the same `B2Api`: if no permit is free, such a call fails with
 /// [`Error::InvalidInput`](crate::Error::InvalidInput) instead of waiting for the transfer that it
 /// was called from. If it panics, the transfer continues without further reports, unless the
-/// program is built to abort on panics.
+/// program is built to abort on panics. The panic hook of the program is called before that; the default
+/// hook writes the message of the panic to standard error, and a hook that ends the process does so.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -63,6 +63,18 @@ impl Row for EventNotification {
     }
 }
 
+impl EventNotification {
+    /// The required member that keeps this event from being read; `None` if it is not an object.
+    pub(crate) fn unreadable_member(event: &Value) -> Option<&'static str> {
+        let members = event.as_object()?;
+        let id = members.get("eventId").map(text_or_number);
+        Some(match id {
+            Some(Ok(_)) => "eventType",
+            _ => "eventId",
+        })
+    }
+}
+
 /// An id that may come as a number.
 fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     match Value::deserialize(deserializer)? {

@@ -49,6 +49,11 @@ impl FileInfo {
         Self::default()
     }
 
+    /// Names and values as the service listed them.
+    pub(crate) const fn from_listed(info: BTreeMap<String, String>) -> Self {
+        Self(info)
+    }
+
     /// Sets the value of a name. An earlier value of the same name is replaced. The name is converted to lower
     /// case; whether the service accepts it is checked by the upload.
     pub fn insert(&mut self, name: &str, value: impl Into<String>) {

@@ -136,6 +136,7 @@ impl Download {
         } = transfer;
         let DownloadOptions {
             range,
+            max_length,
             part_size,
             resume,
             skip_flush,
@@ -173,9 +174,10 @@ impl Download {
             raw.download(&request, *range)
         })?;
         let opened = (response, attempts.saturating_sub(1));
+        let reader = DownloadReader::new(session, control, &request, opened);
+        check_length(reader.length(), *max_length)?;
         Ok(Self {
-            reader: DownloadReader::new(session, control, &request, opened)
-                .accept_mismatch(*accept_mismatch),
+            reader: reader.accept_mismatch(*accept_mismatch),
             workers: Arc::clone(workers),
             part_size: *part_size,
             resume: *resume,
@@ -248,6 +250,10 @@ impl Download {
     /// Downloads all bytes into memory. A file that is larger than one range
     /// ([`part_size`](DownloadOptions::part_size)) is requested in several ranges at a time. The
     /// [memory limit](crate::B2ApiBuilder::memory_limit) does not apply to the result.
+    ///
+    /// A file of any length is read unless the options set a [`max_length`](DownloadOptions::max_length), and
+    /// a system that grants more memory than it has ends a program that uses it. A program that does not know
+    /// the file sets that limit, or looks at [`length`](Self::length) first.
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
@@ -421,6 +427,19 @@ impl Download {
         };
         let control = reader.control().clone();
         control.in_span(|| file::save(reader, path, &options))
+    }
+}
+
+/// Fails with `InvalidInput` if more bytes would arrive than the options accept.
+fn check_length(length: u64, most: Option<u64>) -> Result<()> {
+    match most {
+        Some(most) if length > most => Err(Error::invalid_input(
+            "max_length",
+            format!(
+                "{length} bytes would arrive, and at most {most} are accepted; accept more, or ask for a range"
+            ),
+        )),
+        _ => Ok(()),
     }
 }
 

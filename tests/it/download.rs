@@ -367,6 +367,41 @@ fn a_saved_file_has_the_time_of_its_source() {
 }
 
 #[test]
+fn a_download_that_is_longer_than_accepted_is_refused_before_its_content() {
+    let world = World::of_small_parts(100, 1000);
+    let data = noise(4500);
+    world.bucket.upload_bytes(&data, "x").unwrap();
+    let get = |options: &DownloadOptions| world.bucket.download_file_by_name_with("x", options);
+    for part_size in [1000, 10_000] {
+        let limited = DownloadOptions::new().max_length(4499).part_size(part_size);
+        world.service.log().clear();
+        let error = get(&limited).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::InvalidInput {
+                    what: "max_length",
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+        let text = error.to_string();
+        assert!(text.contains("4500") && text.contains("4499"), "{text}");
+        assert_eq!(world.total(), 1, "a refusal is not repeated");
+        let enough = get(&limited.clone().max_length(4500)).unwrap();
+        assert_eq!(enough.read_to_vec().unwrap(), data);
+        let range = get(&limited.range(1..=4499)).unwrap();
+        assert_eq!(range.read_to_vec().unwrap(), data[1..]);
+    }
+    let none = DownloadOptions::new().max_length(0);
+    assert!(get(&none).is_err());
+    world.bucket.upload_bytes(b"", "empty").unwrap();
+    let empty = world.bucket.download_file_by_name_with("empty", &none);
+    assert_eq!(empty.unwrap().read_to_vec().unwrap(), b"");
+}
+
+#[test]
 fn what_is_not_flushed_is_saved_like_everything_else() {
     let world = World::of_small_parts(100, 1000);
     let data = noise(4500);

@@ -96,12 +96,23 @@ impl Document {
                         own.inline.push(dest_url.to_string());
                     }
                 }
+                Event::Start(Tag::Image { dest_url, .. }) => own.targets.push(dest_url.to_string()),
+                Event::Html(html) | Event::InlineHtml(html) => own.targets.extend(pictures(&html)),
                 _ => {}
             }
         }
         own.undefined = undefined;
         own
     }
+}
+
+/// The files of pictures that a piece of HTML shows.
+fn pictures(html: &str) -> Vec<String> {
+    let attributes = [" src=\"", " srcset=\""].into_iter();
+    attributes
+        .flat_map(|attribute| html.split(attribute).skip(1))
+        .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
+        .collect()
 }
 
 /// The anchor of a heading, as both GitHub and rustdoc make it.

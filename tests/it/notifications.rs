@@ -183,45 +183,52 @@ fn signed(body: &str) -> Vec<Result<EventNotification, UnreadableEvent>> {
 #[test]
 fn an_event_that_cannot_be_read_hides_no_other() {
     let good = r#"{"eventId":"good","eventType":"b2:ObjectCreated:Upload","objectSize":3}"#;
-    for (odd, is_readable) in [
+    for (odd, expected) in [
         (
             r#"{"eventId":7,"eventType":"b2:ObjectCreated:Upload"}"#,
-            true,
+            Ok(()),
         ),
         (
             r#"{"eventId":"7","eventType":"b2:x","eventVersion":"1"}"#,
-            true,
+            Ok(()),
         ),
         (
             r#"{"eventId":"7","eventType":"b2:x","objectSize":-1}"#,
-            true,
+            Ok(()),
         ),
         (
             r#"{"eventId":"7","eventType":"b2:x","objectSize":"12"}"#,
-            true,
+            Ok(()),
         ),
         (
             r#"{"eventId":"7","eventType":"b2:x","eventTimestamp":1.7e12}"#,
-            true,
+            Ok(()),
         ),
         (
             r#"{"eventId":"7","eventType":"b2:x","objectName":["x"]}"#,
-            true,
+            Ok(()),
         ),
-        (r#"{"eventId":"7","eventType":null}"#, false),
-        (r#"{"eventType":"b2:x"}"#, false),
-        ("null", false),
-        ("[]", false),
-        ("7", false),
+        (
+            r#"{"eventId":"7","eventType":null}"#,
+            Err(Some("eventType")),
+        ),
+        (r#"{"eventId":"7"}"#, Err(Some("eventType"))),
+        (r#"{"eventType":"b2:x"}"#, Err(Some("eventId"))),
+        (r#"{"eventId":{},"eventType":"b2:x"}"#, Err(Some("eventId"))),
+        ("null", Err(None)),
+        ("[]", Err(None)),
+        ("7", Err(None)),
     ] {
         let events = signed(&format!(r#"{{"events":[{odd},{good}]}}"#));
         let [first, second] = <[_; 2]>::try_from(events).unwrap();
         assert_eq!(second.unwrap().object_size, Some(3), "{odd}");
         match first {
-            Ok(event) => assert!(is_readable && event.event_id == "7", "{odd}"),
-            Err(unreadable) => {
-                assert!(!is_readable, "{odd}: {unreadable}");
-                assert_eq!(unreadable.event.to_string(), odd);
+            Ok(event) => assert!(expected.is_ok() && event.event_id == "7", "{odd}"),
+            Err(error) => {
+                assert_eq!(Err(error.member), expected, "{odd}: {error}");
+                let named = error.member.unwrap_or("JSON object");
+                assert!(error.to_string().contains(named), "{error}");
+                assert_eq!(error.event.to_string(), odd);
             }
         }
     }

@@ -149,6 +149,12 @@ fn what_is_no_http_proxy_is_refused_before_anything_is_sent() {
         "",
         "http://",
         "http://127.0.0.1:1 ",
+        "http://127.0.0.1:99999",
+        "http://u:s3cret@127.0.0.1:99999",
+        "http://127.0.0.1:8080x",
+        "127.0.0.1:8080x",
+        "http://127.0.0.1:0",
+        "http://[::1]:65536",
     ] {
         let built = B2Api::builder(InMemoryAccountInfo::new())
             .proxy(Some(url))

@@ -15,9 +15,11 @@
 //! What is not decoded here is left to the `Deserialize` of [`FileVersion`], which decides what an error is. A test
 //! compares both.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use std::borrow::Cow;
 
 use crate::model::encryption::EncryptionInfo;
 use crate::model::file::{FileAction, FileVersion};
@@ -256,10 +258,12 @@ impl Shape {
                 row.content_sha1 = sha1.unwrap_or_default();
             }
             Member::ContentMd5 => row.content_md5 = text(left).ok()?.map(Cow::into_owned),
-            Member::FileInfo => match left.strip_prefix("{}") {
-                Some(behind) => *left = behind,
-                None => row.file_info = decode::<Option<FileInfo>>(left)?.unwrap_or_default(),
-            },
+            Member::FileInfo => {
+                row.file_info = match plain_info(left) {
+                    Some(info) => info,
+                    None => decode::<Option<FileInfo>>(left)?.unwrap_or_default(),
+                };
+            }
             Member::Encryption => row.server_side_encryption = self.encryption.read(left)?.0,
             Member::Retention => row.file_retention = self.retention.read(left)?.0,
             Member::LegalHold => row.legal_hold = self.hold.read(left)?.0,
@@ -299,6 +303,27 @@ fn plain_text<'a>(left: &mut &'a str) -> Option<&'a str> {
     let end = plain_length(content.as_bytes());
     *left = content.get(end..)?.strip_prefix('"')?;
     content.get(..end)
+}
+
+/// Passes file info whose names and values have no escapes.
+fn plain_info(left: &mut &str) -> Option<FileInfo> {
+    let mut info = BTreeMap::new();
+    let mut inside = without_space(left.strip_prefix('{')?);
+    if let Some(behind) = inside.strip_prefix('}') {
+        *left = behind;
+        return Some(FileInfo::default());
+    }
+    loop {
+        let name = plain_text(&mut inside)?;
+        inside = without_space(without_space(inside).strip_prefix(':')?);
+        info.insert(name.to_owned(), plain_text(&mut inside)?.to_owned());
+        inside = without_space(inside);
+        if let Some(behind) = inside.strip_prefix('}') {
+            *left = behind;
+            return Some(FileInfo::from_listed(info));
+        }
+        inside = without_space(inside.strip_prefix(',')?);
+    }
 }
 
 /// The number of bytes before the first one that ends a string, or that it can have only in another form.
@@ -402,6 +427,12 @@ mod tests {
                 "{}",
                 "{ }",
                 r#"{"a": "b", "c": "\n"}"#,
+                r#"{"B":"c","a":"b","a":"ö"}"#,
+                r#"{ "a" : "b" , "c" : "" }"#,
+                r#"{"a":"b",}"#,
+                r#"{,"a":"b"}"#,
+                r#"{"a":"b""c":"d"}"#,
+                r#"{"a":null}"#,
                 "null",
                 r#"{"a": 7}"#,
                 "{} {}",

@@ -22,6 +22,32 @@ pub struct DownloadOptions {
     /// The bytes to download: `0..=99`, `100..`, or [`ByteRange::last`]. They are not verified,
     /// because the service knows only the checksum of the whole file.
     pub range: Option<ByteRange>,
+    /// The most bytes that a download may have: the length of the version, or of the
+    /// [`range`](Self::range). There is no limit if it is not set.
+    ///
+    /// A longer download fails with [`Error::InvalidInput`](crate::Error::InvalidInput) when the headers have
+    /// arrived, before any content is read. The request is billed in class B all the same. A program that
+    /// reads files of others into memory sets it, because a name may lead to any number of bytes.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello", "settings.json")?;
+    /// use b2sdk::{DownloadOptions, Error};
+    ///
+    /// let options = DownloadOptions::new().max_length(1_000_000);
+    /// let settings = bucket.download_file_by_name_with("settings.json", &options)?.read_to_vec()?;
+    /// assert_eq!(settings, b"hello");
+    ///
+    /// let refused = bucket.download_file_by_name_with("settings.json", &options.max_length(4));
+    /// assert!(matches!(refused, Err(Error::InvalidInput { what: "max_length", .. })));
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    pub max_length: Option<u64>,
     /// The size of the ranges, in bytes, in which a larger download is requested, several at a time.
     ///
     /// If it is not set, a download to a path has one range for each worker, or a multiple of that, so
@@ -76,6 +102,7 @@ pub struct DownloadOptions {
 
 setters! {
     new DownloadOptions {
+        max_length: u64,
         part_size: u64,
         resume: bool,
         skip_flush: bool,
