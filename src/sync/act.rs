@@ -10,6 +10,7 @@
 //! | the version to be deleted is retained | a problem that makes the run not incomplete ([`ProblemKind::Retained`]) |
 //! | the credentials are refused, a cap is reached, the store fails, the disk is full or read-only, the run is cancelled | [`Fatal`](StepOutcome::Fatal): no further step is made |
 //! | the parts of a large file fail | a problem; the parts stay for the next run, unless the local file changed |
+//! | a customer's key (SSE-C) is missing or wrong | a problem for this file alone: others may have no key or another one, so that no number of such failures says anything about them |
 //! | anything else | a problem for this file alone |
 //!
 //! Order of one step:
