@@ -20,13 +20,15 @@ impl Headers {
 
     /// Adds a header. A `String` is taken over without a copy.
     ///
-    /// Fails with `InvalidInput` if HTTP cannot carry the value. The error names the header and never
-    /// shows the value, which may be a token or a key.
+    /// Fails with `InvalidInput` if HTTP cannot carry the value, or if there are more than some 24,000
+    /// headers. The error of a value names the header and never shows the value, which may be a token or a
+    /// key.
     pub(crate) fn add(&mut self, name: HeaderName, value: impl Into<Text>) -> Result<()> {
         let Some(value) = value.into().0 else {
             return Err(refused("value", name.as_str()));
         };
-        self.0.append(name, value);
+        let added = self.0.try_append(name, value);
+        added.map_err(|_| Error::invalid_input("header", "there are too many headers"))?;
         Ok(())
     }
 
@@ -80,4 +82,19 @@ impl From<HeaderValue> for Text {
 fn refused(what: &str, name: &str) -> Error {
     let reason = format!("the {what} of {name:?} contains characters that HTTP does not allow");
     Error::invalid_input("header", reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Headers;
+    use crate::error::Error;
+
+    #[test]
+    fn too_many_headers_are_an_error() {
+        let mut headers = Headers::new();
+        let mut names = (0..100_000).map(|n| format!("x-bz-info-{n}"));
+        let refused = names.find_map(|name| headers.add_named(&name, "1").err());
+        assert!(matches!(refused, Some(Error::InvalidInput { .. })));
+        assert!(headers.into_map().len() > 20_000);
+    }
 }

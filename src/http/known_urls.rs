@@ -9,7 +9,7 @@
 //! | was checked for this realm | the result of that check is used |
 //! | is new, or was checked for another realm | it is checked (`guard`), and the result replaces the old one |
 //! | is refused | nothing is kept |
-//! | is one of too many | all others are forgotten first |
+//! | is one of too many | any other one is forgotten first, and checked again if it is used again |
 //!
 //! URLs that are used once, such as those of downloads, are checked without this memory.
 
@@ -59,8 +59,9 @@ impl KnownUrls {
             checked: Arc::clone(&checked),
         };
         let mut urls = self.0.lock();
-        if urls.len() >= MOST {
-            urls.clear();
+        if urls.len() >= MOST && !urls.contains_key(url) {
+            let forgotten = urls.keys().next().cloned();
+            forgotten.and_then(|forgotten| urls.remove(&forgotten));
         }
         urls.insert(url.into(), known);
         Ok(checked)
@@ -107,7 +108,9 @@ mod tests {
             assert!(check(&urls, "production", &url));
             assert!(!check(&urls, "production", &format!("https://{n}.test/x")));
         }
-        assert_eq!(urls.0.lock().len(), 1);
+        assert_eq!(urls.0.lock().len(), MOST);
+        let newest = format!("https://pod-{MOST}.backblaze.com/x");
+        assert!(urls.0.lock().contains_key(newest.as_str()));
         assert!(!format!("{urls:?}").contains("backblaze"));
     }
 }
