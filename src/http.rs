@@ -227,10 +227,25 @@ struct Inner {
     service_clock: ServiceClock,
 }
 
+/// Logs a warning if the logger of the program takes what the HTTP library writes at the level TRACE: each
+/// request with all its headers, and so keys and tokens.
+///
+/// The logger itself is asked, because the level alone may be that of other crates.
+fn warn_of_logged_headers() {
+    if log::log_enabled!(target: "ureq_proto::util", log::Level::Trace) {
+        tracing::warn!(
+            "the logger takes the level TRACE of ureq_proto, which writes application keys and tokens; turn it \
+             off for ureq and ureq_proto"
+        );
+    }
+}
+
 impl Http {
     /// Checks the configuration and prepares the pools. Opens no connection. Fails with
-    /// `InvalidInput` if the proxy or a root certificate cannot be used.
+    /// `InvalidInput` if the proxy or a root certificate cannot be used. Logs a warning if the program
+    /// would log tokens.
     pub(crate) fn new(config: HttpConfig, clock: Clock) -> Result<Self> {
+        warn_of_logged_headers();
         let shortage = Shortage::default();
         let shared = Shared::new(DnsCache::new(&clock)).short_of(&shortage);
         let agent_settings = Arc::new(AgentSettings::new(&config, shared)?);

@@ -64,6 +64,7 @@
 
 mod absence;
 mod act;
+mod clean;
 mod compare;
 mod content;
 #[cfg(test)]

@@ -69,7 +69,8 @@ pub struct LsOptions {
     /// entries. A listing that is stopped early has requested at most one page beyond the one that it stopped in,
     /// which is billed like any other. Up to 2,000 entries more are in memory, and the listing has a thread of its
     /// own. Dropping the iterator cancels what the thread is doing and returns at once; a thread that is just
-    /// connecting ends when that has succeeded or failed, and requests nothing more.
+    /// connecting ends when that has succeeded or failed, and requests nothing more; until then it keeps the
+    /// account-info store open.
     pub read_ahead: bool,
     /// Cancels the listing.
     pub cancel: Option<CancelToken>,

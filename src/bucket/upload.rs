@@ -181,7 +181,7 @@ impl Bucket {
     /// Content of up to 100 MB, the part size that the service recommends, is kept whole and uploaded
     /// in one request. Longer content is uploaded in parts of 16 MB, or of a ten-thousandth of its
     /// length if that is more, of which one for each worker and one more are in memory: 176 MB with
-    /// 10 workers. A [`part_size`](UploadOptions::part_size) takes the place of both sizes, and
+    /// 10 workers, and at most 17 parts with an adaptive number. A [`part_size`](UploadOptions::part_size) takes the place of both sizes, and
     /// [`memory_limit`](crate::B2ApiBuilder::memory_limit) limits all uploads together.
     ///
     /// # Errors

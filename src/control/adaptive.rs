@@ -65,7 +65,8 @@ pub enum Workers {
     /// settle, so transfers that end sooner run with the first number. Later transfers of the same `B2Api`
     /// begin with the number that was found. The number is not stored.
     ///
-    /// Large files are cut into up to 64 parts of at least 16 MB for it.
+    /// Large files are cut into up to 64 parts of at least 16 MB for it. A stream or reader has at most 17 parts
+    /// in memory with it, 272 MB with parts of 16 MB.
     Auto,
     /// As `Auto`, with at most this many.
     AutoUpTo(usize),

@@ -75,14 +75,13 @@ impl<R, B> Ahead<R, B> {
     /// It cancels the request that is under way and does not wait for the thread: in an outage, connecting takes
     /// longer than any caller wants to wait. Calling it again does nothing.
     pub(crate) fn end(&mut self) {
-        match &self.state {
-            State::Ahead { thread, .. } if thread.is_finished() => self.join(),
-            State::Ahead { .. } => {
-                self.cancel.cancel();
-                self.state = State::Ended;
-            }
-            State::Idle(_) | State::Alone(_) | State::Ended => self.state = State::Ended,
+        // Cancelling what a thread has ended by itself would close connections that are good.
+        if let State::Ahead { thread, .. } = &self.state
+            && !thread.is_finished()
+        {
+            self.cancel.cancel();
         }
+        self.state = State::Ended;
     }
 }
 

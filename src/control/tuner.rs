@@ -21,6 +21,8 @@ use parking_lot::Mutex;
 use crate::control::adaptive::{Controller, SAMPLE, Sample, Workers};
 use crate::control::semaphore::Semaphore;
 
+/// A sample that took longer than this has a pause in it. On a slow line, seconds pass between two reports.
+const IDLE: Duration = Duration::from_secs(3);
 /// For how long a fixed number of workers stays reduced after the system had no file descriptors left.
 const SHORTAGE: Duration = Duration::from_secs(30);
 /// How many bytes a request counts for, so that small files count as well.
@@ -94,6 +96,11 @@ impl Tuner {
     /// The largest number that may be chosen.
     pub(crate) fn most(&self) -> usize {
         self.state.lock().workers.most()
+    }
+
+    /// Whether the number follows the throughput.
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
     }
 
     /// Notes that there is more to do than there are workers.
@@ -197,8 +204,7 @@ impl Tuner {
             is_wanted: is_wanted && taken <= limit,
             is_refused,
         };
-        let span = state.controller.span();
-        let workers = if (began.is_none() || took > 2 * span) && !is_refused {
+        let workers = if (began.is_none() || took > IDLE) && !is_refused {
             // Nothing moved for a while.
             state.controller.begin_again(took)
         } else {
@@ -337,6 +343,19 @@ mod tests {
             permits.limit() != 5
         });
         assert!(others.count() > 0, "another number is tried");
+    }
+
+    #[test]
+    fn a_slow_line_is_judged_as_well() {
+        let permits = Semaphore::new(8);
+        let tuner = Tuner::new(&permits, Workers::Auto);
+        // The samples take a quarter of a second, and nothing is reported for longer than that.
+        tuner.waited(Duration::from_millis(40));
+        for second in 0..20 {
+            tuner.wanted();
+            tuner.moved(64 << 10, Duration::from_millis(1100 * second));
+        }
+        assert!(permits.limit() < 40, "fewer move as much");
     }
 
     #[test]

@@ -14,7 +14,7 @@
 //!
 //! | who | takes | while |
 //! | --- | --- | --- |
-//! | an upload or copy in one request | a permit | the request is sent |
+//! | an upload or copy in one request | none: the caller's own thread sends it | |
 //! | each part of a large file | memory if it is read into memory, then a permit | it is sent |
 //! | each range of a parallel download | a permit | it is received |
 //! | a deletion of `delete_many` | a permit | the request is sent |
@@ -29,6 +29,9 @@ use crate::control::progress::is_reporting;
 use crate::control::semaphore::Semaphore;
 use crate::control::tuner::Tuner;
 use crate::error::{Error, Result};
+
+/// How many parts of a stream are sent at a time at most, where the number of workers is adaptive.
+const MOST_ADAPTIVE_PARTS: usize = 16;
 
 /// The permits and the memory of one `B2Api`.
 #[derive(Debug)]
@@ -77,6 +80,19 @@ impl Workers {
         self.tuner.most()
     }
 
+    /// How many parts of a stream may be in memory at a time: one for each worker, and the one that is being read.
+    ///
+    /// An adaptive number grows without anybody having thought of the memory, so it counts up to a limit.
+    pub(crate) fn parts_in_memory(&self) -> usize {
+        let limit = self.limit();
+        let side_by_side = if self.tuner.is_on() {
+            limit.min(MOST_ADAPTIVE_PARTS)
+        } else {
+            limit
+        };
+        side_by_side + 1
+    }
+
     /// What changes the number, if it is adaptive.
     pub(crate) const fn tuner(&self) -> &Arc<Tuner> {
         &self.tuner
@@ -121,10 +137,11 @@ impl Drop for Permit<'_> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use super::Workers;
-    use crate::control::Control;
     use crate::control::cancel::CancelToken;
+    use crate::control::{Control, adaptive};
     use crate::error::Error;
 
     #[test]
@@ -142,6 +159,16 @@ mod tests {
             }
         });
         assert!(most.load(Ordering::SeqCst) <= 3);
+    }
+
+    #[test]
+    fn an_adaptive_number_takes_the_memory_of_sixteen_workers_at_most() {
+        let workers = Workers::new(adaptive::Workers::Auto);
+        assert_eq!(workers.parts_in_memory(), 9);
+        workers.tuner().waited(Duration::from_millis(100));
+        assert_eq!((workers.limit(), workers.parts_in_memory()), (64, 17));
+        workers.set_limit(adaptive::Workers::Fixed(40));
+        assert_eq!(workers.parts_in_memory(), 41);
     }
 
     #[test]

@@ -100,10 +100,10 @@ impl Buffers for SocketBuffers {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{any, prop, proptest};
+    use proptest::prelude::{prop, proptest};
     use ureq::unversioned::transport::{Buffers, LazyBuffers};
 
-    use super::SocketBuffers;
+    use super::{LEAST_TEMPORARY, SocketBuffers};
 
     /// What arrived, whether it can be used, and the room for output.
     type Shown = (Vec<u8>, bool, usize);
@@ -114,24 +114,14 @@ mod tests {
         (arrived, buffers.can_use_input(), buffers.output().len())
     }
 
-    /// The sizes of what is lent to encode a part of a body, which is written to, and what is shown then.
-    fn lent(buffers: &mut dyn Buffers, encodes: bool) -> Option<(usize, usize, Shown)> {
-        encodes.then(|| {
-            let (temporary, output) = buffers.tmp_and_output();
-            temporary.fill(255);
-            let sizes = (temporary.len(), output.len());
-            (sizes.0, sizes.1, shown(buffers))
-        })
-    }
-
     proptest! {
         #[test]
         fn what_arrives_is_kept_as_in_the_buffers_of_ureq(
-            steps in prop::collection::vec((0..40_usize, 0..40_usize, any::<bool>()), 1..40),
+            steps in prop::collection::vec((0..40_usize, 0..40_usize), 1..40),
         ) {
             let (mut own, mut theirs) = (SocketBuffers::new(64, 32), LazyBuffers::new(64, 32));
             let mut next = 0_u8;
-            for (arriving, taken, encodes) in steps {
+            for (arriving, taken) in steps {
                 let both: [&mut dyn Buffers; 2] = [&mut own, &mut theirs];
                 let mut shows = Vec::new();
                 for buffers in both {
@@ -143,11 +133,28 @@ mod tests {
                     buffers.input_appended(amount);
                     let before = shown(buffers);
                     buffers.input_consume(taken.min(before.0.len()));
-                    shows.push((amount, before, shown(buffers), lent(buffers, encodes)));
+                    shows.push((amount, before, shown(buffers)));
                 }
                 assert_eq!(shows[0], shows[1]);
                 next = next.wrapping_add(40).min(200);
             }
+        }
+
+        /// `ureq`'s buffers may lend less than they mean to, so they are no oracle for this.
+        #[test]
+        fn what_arrived_is_kept_while_a_part_of_a_body_is_encoded(
+            arriving in 0..64_usize, taken in 0..64_usize,
+        ) {
+            let mut buffers = SocketBuffers::new(64, 32);
+            buffers.input_append_buf()[..arriving].fill(1);
+            buffers.input_appended(arriving);
+            buffers.input_consume(taken);
+            let before = shown(&mut buffers);
+            let (temporary, output) = buffers.tmp_and_output();
+            temporary.fill(2);
+            assert!(temporary.len() >= LEAST_TEMPORARY);
+            assert_eq!(output.len(), 32);
+            assert_eq!(shown(&mut buffers), before);
         }
     }
 }

@@ -23,8 +23,18 @@ pub(crate) const SRC_LAST_MODIFIED_MILLIS: &str = "src_last_modified_millis";
 /// The SHA-1 of a whole large file, as its uploader gave it.
 pub(crate) const LARGE_FILE_SHA1: &str = "large_file_sha1";
 
+/// The names whose values become headers of each download.
+const RESPONSE_HEADERS: [&str; 5] = [
+    "b2-cache-control",
+    "b2-content-disposition",
+    "b2-content-encoding",
+    "b2-content-language",
+    "b2-expires",
+];
+
 /// File info: up to ten names and values that are stored with a file. Names are converted to lower
-/// case, as the service does; a value can be any text. File info cannot be changed later, except by
+/// case, as the service does; a value can be any text. The values of the five names that become headers of
+/// downloads, such as `b2-content-disposition`, must be printable ASCII and not empty. File info cannot be changed later, except by
 /// copying the file.
 ///
 /// Together with the file's name it may take up to 7,000 bytes of headers, or 2,048 if the file is
@@ -109,7 +119,8 @@ impl FileInfo {
     }
 
     /// Sets the `Content-Disposition` header that downloads of the file carry: whether a browser
-    /// shows (`inline`) or saves (`attachment`) it, and under which name.
+    /// shows (`inline`) or saves (`attachment`) it, and under which name. A name with other characters than
+    /// ASCII is written as `filename*=UTF-8''na%C3%AFve.txt`.
     #[must_use]
     pub fn content_disposition(self, value: impl Into<String>) -> Self {
         self.with("b2-content-disposition", value)
@@ -146,8 +157,8 @@ impl FileInfo {
     }
 
     /// Checks what the service would certainly refuse: too many names, a name that is too long or
-    /// has a character that no name may have, a modification time that is no number. The reason is
-    /// a sentence for the caller.
+    /// has a character that no name may have, a value that cannot stand in the header that it becomes, a
+    /// modification time that is no number. The reason is a sentence for the caller.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.len() > MAX_INFOS {
             return Err(format!(
@@ -162,6 +173,13 @@ impl FileInfo {
                 ));
             }
         }
+        for name in RESPONSE_HEADERS {
+            if self.get(name).is_some_and(|value| !is_header_text(value)) {
+                return Err(format!(
+                    "{name} becomes a header of downloads, so its value has to be printable ASCII and not empty"
+                ));
+            }
+        }
         match self.get(SRC_LAST_MODIFIED_MILLIS) {
             Some(millis) if !is_millis(millis) => Err(format!(
                 "{SRC_LAST_MODIFIED_MILLIS} is {millis:?}, not milliseconds since 1970 in decimal"
@@ -169,6 +187,11 @@ impl FileInfo {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a value can stand in a header: printable ASCII, and not empty.
+pub(crate) fn is_header_text(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Digits only: whether the service takes a time before 1970 is not known.
@@ -215,6 +238,13 @@ mod tests {
         assert!(eleven.check().is_err());
         for name in ["", "with space", "ünicode", "a:b", &"x".repeat(51)] {
             assert!(FileInfo::new().with(name, "v").check().is_err(), "{name}");
+        }
+        for name in super::RESPONSE_HEADERS {
+            for value in ["", "ünicode", "a\nb", "a\u{7f}"] {
+                let told = FileInfo::new().with(name, value).check().unwrap_err();
+                assert!(told.contains(name), "{told}");
+            }
+            assert_eq!(FileInfo::new().with(name, "inline").check(), Ok(()));
         }
         assert!(
             FileInfo::new()

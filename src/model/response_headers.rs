@@ -3,6 +3,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::model::file_info::is_header_text;
 use crate::setters::setters;
 
 /// What an extended value encodes: all but `attr-char` of RFC 8187.
@@ -142,11 +143,8 @@ impl ResponseHeaders {
 
     /// The first one that cannot stand in a header.
     pub(crate) fn impossible(&self) -> Option<&'static str> {
-        let is_text = |value: &str| {
-            !value.is_empty() && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-        };
         self.parameters()
-            .find(|(_, value)| !is_text(value))
+            .find(|(_, value)| !is_header_text(value))
             .map(|(name, _)| name)
     }
 }

@@ -172,11 +172,13 @@ impl<T: ListedRow> ListedPage<T> {
         self.decoder.forget_decoded();
         while let Some(body) = &mut self.body
             && read < least
+            && self.received <= ANSWER_LIMIT
         {
             match body.read(&mut self.buffer) {
                 Ok(0) => self.body = None,
                 Ok(some) => {
                     read += some;
+                    self.received += some as u64;
                     self.decoder
                         .push(self.buffer.get(..some).unwrap_or_default());
                 }
@@ -184,7 +186,6 @@ impl<T: ListedRow> ListedPage<T> {
                 Err(error) => return Err(body.failure(error)),
             }
         }
-        self.received += read as u64;
         if self.received > ANSWER_LIMIT {
             let reason = format!("it has more than {ANSWER_LIMIT} bytes");
             return Err(unexpected(self.operation, reason));

@@ -10,6 +10,7 @@
 //! | the version to be deleted is retained | a problem that makes the run not incomplete ([`ProblemKind::Retained`]) |
 //! | the credentials are refused, a cap is reached, the store fails, the disk is full or read-only, the run is cancelled | [`Fatal`](StepOutcome::Fatal): no further step is made |
 //! | the parts of a large file fail | a problem; the parts stay for the next run, unless the local file changed |
+//! | a customer's key (SSE-C) is missing or wrong | a problem for this file alone: others may have no key or another one, so that no number of such failures says anything about them |
 //! | anything else | a problem for this file alone |
 //!
 //! Order of one step:
@@ -40,6 +41,7 @@ use crate::model::id::FileId;
 use crate::model::secret::SseCustomerKey;
 use crate::model::time::Timestamp;
 use crate::sync::act::outcome::{of_obstacle, outcome};
+use crate::sync::clean::Cleaner;
 use crate::sync::filter::Filters;
 use crate::sync::options::{Orphans, SyncOptions};
 use crate::sync::place::{Direction, Links, LocalFolder};
@@ -112,6 +114,8 @@ pub(super) struct Actor {
     pub(super) large_from: u64,
     /// What progress is counted in.
     pub(super) reporter: Arc<Reporter>,
+    /// What removes the rests of killed downloads, if the scan of the destination does so.
+    pub(super) cleaner: Option<Arc<Cleaner>>,
     /// Whether the steps are of a plan that was made earlier, so that it is looked whether they
     /// still hold.
     pub(super) is_saved: bool,
@@ -158,6 +162,15 @@ impl Actor {
         match tree.place(&step.name, staged, !self.options.download.skip_flush) {
             Ok(bytes) => StepOutcome::Made { bytes },
             Err(obstacle) => of_obstacle(obstacle),
+        }
+    }
+
+    /// Removes what killed downloads have left and a lock has kept from the scan of the destination. No
+    /// download may wait for its place any more.
+    pub(super) fn clean(&self) {
+        if let (Some(tree), Some(cleaner)) = (&self.tree, &self.cleaner) {
+            tree.release_staged();
+            cleaner.remove_noted(&self.cancel, &self.reporter);
         }
     }
 

@@ -11,7 +11,7 @@
 //! 5. The filters: expressions are compiled.
 //!
 //! A plan and a run prepare alike, except that a run also removes the temporary files of killed
-//! runs while it scans a local destination. Nothing else is changed before the first step. A local
+//! runs while it scans a local destination (`clean`). Nothing else is changed before the first step. A local
 //! destination that does not exist is scanned as an empty one, and created for the first file.
 //!
 //! | what happens | error | requests sent |
@@ -29,7 +29,6 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::bucket::Bucket;
 use crate::control::cancel::CancelToken;
@@ -40,6 +39,7 @@ use crate::model::operation::Operation;
 use crate::session::capabilities::Requirements;
 use crate::sync::Synchronizer;
 use crate::sync::act::Actor;
+use crate::sync::clean::Cleaner;
 use crate::sync::content::ContentReader;
 use crate::sync::error::{Refused, SyncError};
 use crate::sync::filter::Filters;
@@ -82,8 +82,9 @@ struct Parts {
     cancel: CancelToken,
     /// From this size on, files are uploaded in parts.
     large_from: u64,
-    /// The time by which what killed downloads left is old, if it is removed.
-    cleans_at: Option<SystemTime>,
+    clock: Clock,
+    /// What removes the rests of killed downloads from a local destination, if they are removed.
+    cleaner: Option<Arc<Cleaner>>,
 }
 
 impl Synchronizer {
@@ -122,7 +123,8 @@ impl Synchronizer {
             direction,
             filters: Arc::new(Filters::new(options, self.source.folder().is_some())?),
             reporter: Arc::new(Reporter::new(settings.observer.as_ref(), &clock)),
-            cleans_at: cleans.then(|| clock.now()),
+            cleaner: self.cleaner(cleans, &clock),
+            clock: clock.clone(),
             large_from: options.upload.part_size.unwrap_or(part_size),
             cancel,
         };
@@ -179,7 +181,12 @@ impl Synchronizer {
             as_of: self.source.folder().and_then(|folder| folder.as_of),
             filters: Arc::clone(&parts.filters),
             tree: match &self.destination {
-                SyncPlace::Local(folder) => Some(LocalTree::new(&folder.root, aside)),
+                SyncPlace::Local(folder) => Some(LocalTree::new(
+                    &folder.root,
+                    aside,
+                    &parts.clock,
+                    &parts.cancel,
+                )),
                 SyncPlace::Bucket(_) => None,
             },
             local_source: match &self.source {
@@ -190,7 +197,18 @@ impl Synchronizer {
             unfinished: UnfinishedFiles::default(),
             large_from: parts.large_from,
             reporter: Arc::clone(&parts.reporter),
+            cleaner: parts.cleaner.clone(),
             is_saved: false,
+        }
+    }
+
+    /// What removes the rests of killed downloads, for a run into a local directory.
+    fn cleaner(&self, cleans: bool, clock: &Clock) -> Option<Arc<Cleaner>> {
+        match &self.destination {
+            SyncPlace::Local(folder) if cleans => {
+                Some(Arc::new(Cleaner::new(folder.root.clone(), clock.now())))
+            }
+            _ => None,
         }
     }
 
@@ -289,7 +307,7 @@ impl Synchronizer {
         let destination = match &self.destination {
             SyncPlace::Bucket(folder) => bucket(folder, self.options_of_destination()),
             SyncPlace::Local(folder) => {
-                match local(folder, Rules::of_destination(folder, parts.cleans_at)) {
+                match local(folder, Rules::of_destination(folder, parts.cleaner.clone())) {
                     Ok(scan) => scan,
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Scan::Nothing,
                     Err(error) => return Err(unreadable(folder, error)),

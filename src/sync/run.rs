@@ -11,6 +11,8 @@
 //!    start ([`WithheldReason`]).
 //! 3. Removals are handed out, those of one name together.
 //! 4. Downloads whose place was taken are put there as soon as removals have freed it (`staged`).
+//! 5. At the end, however it came, what killed downloads have left is removed, if a lock kept the scan from it
+//!    (`clean`).
 //!
 //! | what happens | what the run does |
 //! |---|---|
@@ -82,6 +84,9 @@ impl Run<'_> {
             let mut state = State::new(self.clock.elapsed());
             let refused = self.make(&mut pool, &mut state);
             self.drain(&mut pool, &mut state, 0);
+            // The last files that waited for their places go with it.
+            drop(state);
+            self.actor.clean();
             self.actor.reporter.report();
             refused
         });

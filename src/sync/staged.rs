@@ -215,6 +215,8 @@ mod tests {
     use std::fs;
 
     use super::lasting_path;
+    use crate::control::cancel::CancelToken;
+    use crate::control::clock::Clock;
     use crate::error::Error;
     use crate::sync::write::LocalTree;
 
@@ -224,7 +226,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("p")).unwrap();
         let path = lasting_path(directory.path(), "p").unwrap().to_path_buf();
-        let staged = LocalTree::new(directory.path(), None).stage("p", true, || {
+        let staged = LocalTree::new(
+            directory.path(),
+            None,
+            &Clock::manual(),
+            &CancelToken::new(),
+        )
+        .stage("p", true, || {
             fs::write(&path, "of the other run").unwrap();
             Err(Error::Cancelled)
         });

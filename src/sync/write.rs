@@ -45,65 +45,20 @@
 mod aside;
 
 use std::cell::Cell;
-use std::ffi::OsStr;
-use std::fs::{self, File, FileTimes};
+use std::fs::{self, FileTimes};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
+use crate::control::cancel::CancelToken;
+use crate::control::clock::Clock;
 use crate::error::{Error, Result};
-use crate::model::local_name::is_temporary;
 use crate::model::time::Timestamp;
 use crate::sync::local_state::LocalState;
 use crate::sync::problem::ProblemKind;
-use crate::sync::stage_lock;
+use crate::sync::stage_lock::StageLock;
 use crate::transfer::download::Download;
 use crate::transfer::source::regular_file;
-
-/// How b2sdk for Python ends the name of a file that it downloads into.
-pub(super) const TEMPORARY_OF_PYTHON: &str = ".b2.sync.tmp";
-/// How long such a file is left alone: b2sdk does not lock it.
-const IN_USE: Duration = Duration::from_secs(86_400);
-
-/// Removes a temporary file of a download that no process writes any more.
-///
-/// | file | removed if |
-/// |---|---|
-/// | of a download of this crate | it is a regular file that no process has locked, no run has files that wait for their places there (`stage_lock`), and the system is a Unix |
-/// | of b2sdk for Python | it was last changed more than a day ago |
-/// | of a download with `resume` | never |
-///
-/// A failure is ignored: the file stays, is in nobody's way, is not synchronized, and the next run tries
-/// again.
-pub(super) fn remove_stale(path: &Path, now: SystemTime) {
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    // What a download with `resume` leaves has another name, and is for the next one.
-    let is_stale = if is_temporary(name) {
-        let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
-        cfg!(unix) && is_file
-    } else if name.ends_with(TEMPORARY_OF_PYTHON) {
-        let modified = path.symlink_metadata().and_then(|found| found.modified());
-        let age = modified.map(|modified| now.duration_since(modified));
-        matches!(age, Ok(Ok(age)) if age > IN_USE)
-    } else {
-        false
-    };
-    if !is_stale {
-        return;
-    }
-    if is_temporary(name) {
-        // The locks are held until the file is removed.
-        let Some(_alone) = path.parent().and_then(stage_lock::exclude) else {
-            return;
-        };
-        if regular_file::open(path).is_ok_and(|file| file.try_lock().is_ok()) {
-            let _removed = fs::remove_file(path);
-        }
-    } else {
-        let _removed = fs::remove_file(path);
-    }
-}
 
 /// Why a local file is not changed.
 ///
@@ -126,8 +81,8 @@ pub(super) enum Obstacle {
 #[derive(Debug)]
 pub(super) struct LocalTree {
     root: PathBuf,
-    /// The lock of the root, once a file was staged.
-    staging: OnceLock<Option<File>>,
+    /// The lock of the root, for as long as files are staged.
+    staging: StageLock,
     /// The directory for files that are deleted or replaced, if they are to be kept.
     set_aside: Option<PathBuf>,
 }
@@ -143,11 +98,16 @@ enum Standing {
 }
 
 impl LocalTree {
-    /// Names a directory, which need not exist yet.
-    pub(super) fn new(root: &Path, set_aside: Option<&Path>) -> Self {
+    /// Names a directory, which need not exist yet. Waiting for its lock ends early if the token is cancelled.
+    pub(super) fn new(
+        root: &Path,
+        set_aside: Option<&Path>,
+        clock: &Clock,
+        cancel: &CancelToken,
+    ) -> Self {
         Self {
             root: root.to_owned(),
-            staging: OnceLock::new(),
+            staging: StageLock::new(clock, cancel),
             set_aside: set_aside.map(Path::to_owned),
         }
     }
@@ -159,10 +119,16 @@ impl LocalTree {
             .map_err(|error| Error::local_file("create", &self.root, error))
     }
 
-    /// Has other runs leave files alone that wait for their places below this directory, until this is
-    /// dropped.
+    /// Has other runs leave files alone that wait for their places below this directory, until they are
+    /// released or this is dropped.
     pub(super) fn hold_staged(&self) {
-        self.staging.get_or_init(|| stage_lock::hold(&self.root));
+        self.staging.hold(&self.root);
+    }
+
+    /// Lets other runs, and the cleaner of this one, remove whatever looks as if it waited for its place. No
+    /// file of this run may wait any more.
+    pub(super) fn release_staged(&self) {
+        self.staging.release();
     }
 
     /// The directory itself.

@@ -36,6 +36,7 @@ use crate::control::progress::{CountingReader, ProgressCounter, TransferStage};
 use crate::error::{Error, Result};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
+use crate::model::part::Part;
 use crate::model::range::ByteRange;
 use crate::model::sha1::Sha1Digest;
 use crate::raw::{UploadBody, UploadPartRequest};
@@ -58,6 +59,12 @@ const START_ROUNDS: u32 = 3;
 pub(in crate::transfer) trait PartSource: Sync {
     /// The number of parts.
     fn count(&self) -> u64;
+
+    /// The parts of the same content, cut as an unfinished file with these parts is. `None` if they can
+    /// only be cut in one way, or if no cut agrees with them.
+    fn cut_like(&self, _listed: &[Part]) -> Option<Box<dyn PartSource + '_>> {
+        None
+    }
 
     /// The length of a part in bytes.
     fn length(&self, number: u64) -> u64;

@@ -69,7 +69,7 @@ pub struct UploadOptions {
     ///
     /// If it is not set, it is the size that the service recommends (100 MB), and for streams of
     /// unknown length 16 MB, growing with the number of parts. A reader of known length is uploaded in
-    /// parts of 16 MB if it is larger than 100 MB. The size must be at least 5 MB and at most
+    /// parts of 16 MB if it is larger than 100 MB, and so is what can be [resumed](Self::resume). The size must be at least 5 MB and at most
     /// 5 GB. Parts are larger than asked for if a file would otherwise have more than 10,000 of
     /// them. A stream or a reader needs memory for each part that is being sent.
     pub part_size: Option<u64>,

@@ -16,6 +16,7 @@
 //! | the system refuses the thread that hashes parts | each part is hashed while it is sent |
 //! | hashing a part fails | the parts from there on are hashed while they are sent, where the failure shows again |
 //! | hashing the whole fails | the upload fails before anything is started |
+//! | the unfinished file is cut in another size, and the caller chose none | it is completed in its own size; parts are hashed again for that |
 //! | the unfinished file has all parts | it is only finished |
 //! | the unfinished file is completed or cancelled by somebody before a part was sent | another one is started, unless this one was asked for by its id |
 //! | a part fails for good | the other parts are stopped, and the file ends as `large::ending` describes |
@@ -37,12 +38,13 @@ use crate::control::Control;
 use crate::control::cancel::CancelToken;
 use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::Result;
+use crate::model::part::Part;
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::Transfer;
 use crate::transfer::large::{Beginning, LargeFile, NotMade, PartSource};
 use crate::transfer::new_file::{LargeFileSha1, NewFile};
 use crate::transfer::parallel;
-use crate::transfer::parts::EqualParts;
+use crate::transfer::parts::{EqualParts, PartLimits};
 use crate::transfer::resume::{Listed, Resume, Unfinished, find_unfinished, listing_while};
 use crate::transfer::source::{UploadSource, hash};
 use crate::transfer::uploaded::Uploaded;
@@ -52,7 +54,9 @@ struct SourceParts<'s> {
     /// What is uploaded. Each part is read from it again for each attempt.
     source: &'s (dyn UploadSource + Sync),
     /// How it is cut.
-    parts: &'s EqualParts,
+    parts: EqualParts,
+    /// How else an unfinished file of it may be cut.
+    limits: PartLimits,
     /// The SHA-1s of the first parts, as far as they are known.
     known: Vec<Sha1Digest>,
 }
@@ -66,6 +70,17 @@ impl SourceParts<'_> {
 }
 
 impl PartSource for SourceParts<'_> {
+    fn cut_like(&self, listed: &[Part]) -> Option<Box<dyn PartSource + '_>> {
+        let of_part = |part: &Part| (u64::from(part.part_number), part.content_length);
+        let listed: Vec<_> = listed.iter().map(of_part).collect();
+        let parts = self.limits.cut_like(self.parts.length(), &listed)?;
+        Some(Box::new(SourceParts {
+            parts,
+            known: Vec::new(),
+            ..*self
+        }))
+    }
+
     fn count(&self) -> u64 {
         self.parts.count()
     }
@@ -102,7 +117,7 @@ impl PartSource for SourceParts<'_> {
     }
 }
 
-/// Uploads a source in these parts.
+/// Uploads a source in these parts, or in those of an unfinished file that is completed.
 ///
 /// With `LargeFileSha1::Compute` the source is read twice, first for its SHA-1 and then to be sent,
 /// and the first reading is complete before any request for the file. Otherwise it is read once. A
@@ -112,7 +127,7 @@ pub(in crate::transfer) fn upload(
     file: &NewFile<'_>,
     (sha1, resume): (LargeFileSha1, &Resume),
     source: &(dyn UploadSource + Sync),
-    parts: &EqualParts,
+    (parts, limits): (EqualParts, PartLimits),
 ) -> Result<Uploaded> {
     let sha1 = match sha1 {
         // Reading the source for a value that cannot be recorded would be in vain.
@@ -133,7 +148,7 @@ pub(in crate::transfer) fn upload(
             Ok(match source.fix(None, control, &counter)? {
                 Some(fixed) => (Some(fixed.whole), Vec::new()),
                 None => {
-                    let (sha1, known) = hash_whole_and_parts(source, parts, (control, &counter))?;
+                    let (sha1, known) = hash_whole_and_parts(source, &parts, (control, &counter))?;
                     (Some(sha1), known)
                 }
             })
@@ -144,6 +159,7 @@ pub(in crate::transfer) fn upload(
     let parts = SourceParts {
         source,
         parts,
+        limits,
         known,
     };
     make_from(
@@ -225,9 +241,11 @@ fn make_from(
 ) -> Result<Uploaded> {
     let mut search = find_unfinished(transfer, file, resume, (parts, counter), listed)?;
     let settings = (transfer, file, resume);
-    let found = search.unfinished.take();
+    let mut found = search.unfinished.take();
     let found_id = found.as_ref().map(|found| found.file_id.clone());
-    let uploaded = match (complete(settings, parts, counter, found), found_id) {
+    let recut = found.as_mut().and_then(|found| found.parts.take());
+    let its_parts = recut.as_deref().unwrap_or(parts);
+    let uploaded = match (complete(settings, its_parts, counter, found), found_id) {
         (Err(NotMade { was_gone: true, .. }), Some(file_id)) => {
             search.lose(file_id, resume)?;
             counter.begin_again();
@@ -246,10 +264,12 @@ fn complete(
     (transfer, file, resume): (Transfer<'_>, &NewFile<'_>, &Resume),
     parts: &dyn PartSource,
     counter: &ProgressCounter,
-    unfinished: Option<Unfinished>,
+    unfinished: Option<Unfinished<'_>>,
 ) -> std::result::Result<Uploaded, NotMade> {
     let (file_id, mut present) = match unfinished {
-        Some(Unfinished { file_id, present }) => (Some(file_id), present),
+        Some(Unfinished {
+            file_id, present, ..
+        }) => (Some(file_id), present),
         None => (None, BTreeMap::new()),
     };
     let resumed_parts = present.len();

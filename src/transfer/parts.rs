@@ -107,6 +107,34 @@ impl PartLimits {
         }
     }
 
+    /// Cuts a file of known length for an upload that can be resumed: into parts that are small, whatever
+    /// the number of workers, since a part that has not arrived completely is lost with the process. A
+    /// size that the caller chose is kept.
+    pub(crate) fn cut_small(&self, length: u64) -> Result<EqualParts> {
+        let small = |least: u64| self.wanted.min(SMALLEST_SHARE.max(least));
+        let wanted = self.least.map_or(self.wanted, small);
+        Self { wanted, ..*self }.cut(length)
+    }
+
+    /// How a file of this length may have been cut if it has these parts, which are numbers and lengths.
+    /// `None` if the caller chose a size, or if no size agrees with the parts.
+    ///
+    /// The recommended size is that of earlier releases. An upload that was not to be resumed is cut for
+    /// its workers ([`share_out`](Self::share_out)), which shows by any part but the last.
+    pub(crate) fn cut_like(&self, length: u64, listed: &[(u64, u64)]) -> Option<EqualParts> {
+        let least = self.least?;
+        let largest = listed.iter().map(|(_, length)| *length).max()?;
+        let seen = (least..=MAX_PART)
+            .contains(&largest)
+            .then(|| EqualParts::new(length, largest))
+            .filter(|parts| parts.count() <= MAX_PARTS);
+        let fits = |parts: &EqualParts| {
+            let mut listed = listed.iter();
+            listed.all(|(number, length)| parts.has(*number, *length))
+        };
+        self.cut(length).ok().into_iter().chain(seen).find(fits)
+    }
+
     /// Cuts a file of known length into equal parts; the last one has what is left. Fails with
     /// `InvalidInput` if the file is larger than the service allows.
     pub(crate) fn cut(&self, length: u64) -> Result<EqualParts> {
@@ -192,6 +220,11 @@ impl EqualParts {
         range.end - range.start
     }
 
+    /// Whether there is a part of this number, from 1, with this length.
+    pub(crate) fn has(&self, number: u64, length: u64) -> bool {
+        (1..=self.count()).contains(&number) && self.length_of(number) == length
+    }
+
     /// The bytes of each part, in order and without gaps.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         (0..self.count()).map(|index| self.range(index))
@@ -269,6 +302,41 @@ mod tests {
             ..LIMITS
         };
         assert_eq!(chosen.share_out(1 << 30, 10).unwrap().count(), 11);
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_is_found_again_by_its_parts(length in 2 * WANTED..MAX_FILE, size in MINIMUM..=WANTED, seed in 0..1000_u64) {
+            let parts = PartLimits { wanted: size, ..LIMITS }.cut(length).unwrap();
+            // Some part but the last, and the last.
+            let numbers = [1 + seed % (parts.count() - 1), parts.count()];
+            let listed = numbers.map(|number| (number, parts.length_of(number)));
+            let found = LIMITS.cut_like(length, &listed).unwrap();
+            assert!(listed.iter().all(|(number, length)| found.has(*number, *length)));
+            assert_eq!(found, parts);
+        }
+    }
+
+    #[test]
+    fn a_resumable_file_is_cut_small_unless_a_size_is_chosen() {
+        let size = |limits: PartLimits, length| limits.cut_small(length).unwrap().length_of(1);
+        assert_eq!(size(LIMITS, 1 << 30), 16_000_000);
+        assert_eq!(size(LIMITS, 1_000_000_000_000), 100_000_000);
+        assert!(LIMITS.cut_small(MAX_FILE).unwrap().count() <= MAX_PARTS);
+        let chosen = PartLimits {
+            least: None,
+            ..LIMITS
+        };
+        assert_eq!(size(chosen, 1 << 30), WANTED);
+        assert_eq!(chosen.cut_like(1 << 30, &[(1, 16_000_000)]), None);
+        let large = PartLimits {
+            least: Some(50_000_000),
+            ..LIMITS
+        };
+        assert_eq!(size(large, 1 << 30), 50_000_000);
+        // Not as long as a part may be, and none of that number.
+        assert_eq!(LIMITS.cut_like(1 << 30, &[(1, MINIMUM - 1)]), None);
+        assert_eq!(LIMITS.cut_like(1 << 30, &[(400, MINIMUM)]), None);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! 1. `b2_list_unfinished_large_files` lists the candidates of this name, while the source is hashed
 //!    ([`listing_while`]). A file with other settings is skipped.
-//! 2. `b2_list_parts` lists the parts of each. A file whose parts are cut differently is skipped.
-//! 3. Of the others, the file with the most parts is chosen whose every part has the SHA-1 of the
+//! 2. `b2_list_parts` lists the parts of the newest ten of them. Where the caller chose no part size, the
+//!    upload takes the size that the parts have. A file that cannot be cut so is skipped.
+//! 3. Of the others, the file with the most content is chosen whose every part has the SHA-1 of the
 //!    same bytes of the source, which are read for this purpose. A file with other content is
 //!    somebody else's upload, and may be running. A copied part cannot be compared with anything on
 //!    this machine; that it has the right bytes follows from the plan that is recorded in the file
@@ -15,8 +16,9 @@
 //!
 //! | what the search meets | what follows |
 //! | --- | --- |
-//! | several files match | the one with the most parts is completed; the others stay |
+//! | several files match | the one with the most content is completed; the others stay |
 //! | a file of this name without parts and without a recorded SHA-1 or plan | it is skipped: it may be somebody's upload that has just begun |
+//! | more than ten files with these settings | the newest ten are looked at, and the older ones are skipped |
 //! | a part with other content | the whole file is skipped |
 //! | a listed file that somebody has completed or cancelled since | it is skipped, also if that shows only when its first part is to be made |
 //! | a file that another run is completing | both complete it; the service keeps one version, and the slower run finds out (`large::ending`) |
@@ -45,6 +47,10 @@ use crate::transfer::large::{PartSource, says_gone};
 use crate::transfer::new_file::compare::Comparison;
 use crate::transfer::new_file::{NewFile, PLAN_ID};
 
+/// The number of unfinished files of a name whose parts are listed at most, which is a request of
+/// class C for each.
+const MAX_LOOKED_AT: usize = 10;
+
 /// Whether an upload in parts completes an unfinished one, and what it leaves behind if it fails.
 ///
 /// A large file is started, receives its parts, and is finished. Until it is finished, no version
@@ -54,7 +60,7 @@ use crate::transfer::new_file::{NewFile, PLAN_ID};
 /// | | [`Never`](Self::Never) | [`Matching`](Self::Matching) | [`Among`](Self::Among) | [`From`](Self::From) |
 /// | --- | --- | --- | --- | --- |
 /// | looks for | nothing | any unfinished file of the name | one of those given | the one given |
-/// | requests before the first part | none | lists unfinished files, and the parts of each of the name | lists the parts of each given one of the name | lists unfinished files, and the parts of that one |
+/// | requests before the first part | none | lists unfinished files, and the parts of the newest ten of the name | lists the parts of the newest ten given ones of the name | lists unfinished files, and the parts of that one |
 /// | if none matches | | starts a new file | starts a new file | fails |
 /// | if the upload fails | cancels the file | leaves it | leaves it | leaves it |
 ///
@@ -95,8 +101,10 @@ pub enum Resume {
     ///
     /// An unfinished file matches if it has the requested name, content type (any type if none is
     /// requested), file info, encryption with the same key, retention and legal hold, and if its
-    /// parts are cut in the same way and have the content of the source. The source is read for
-    /// that comparison. A local file that was only touched still matches, and the version has the modification
+    /// parts have the content of the source, which is read for that comparison. With a
+    /// [`part_size`](crate::UploadOptions::part_size) they must have that size; without one, the upload takes
+    /// the size that they have. Of more than ten files with these settings, the newest ten are looked at, because
+    /// each costs a transaction of class C. A local file that was only touched still matches, and the version has the modification
     /// time of the first attempt then. [`Uploaded::passed_over`](crate::Uploaded::passed_over) names the files
     /// that do not match. Parts that the service copied match if the file was to be made of the same
     /// bytes of the same versions.
@@ -146,22 +154,24 @@ impl Resume {
 }
 
 /// A large file to complete, and the parts that it already has.
-pub(in crate::transfer) struct Unfinished {
+pub(in crate::transfer) struct Unfinished<'p> {
     pub(in crate::transfer) file_id: FileId,
     /// The SHA-1s of those parts, by number.
     pub(in crate::transfer) present: BTreeMap<u64, Sha1Digest>,
+    /// How it is cut, if that is not how the upload would have cut it.
+    pub(in crate::transfer) parts: Option<Box<dyn PartSource + 'p>>,
 }
 
 /// What a search for an unfinished file found.
 #[derive(Default)]
-pub(in crate::transfer) struct Search {
+pub(in crate::transfer) struct Search<'p> {
     /// The file to complete.
-    pub(in crate::transfer) unfinished: Option<Unfinished>,
+    pub(in crate::transfer) unfinished: Option<Unfinished<'p>>,
     /// The other unfinished files of the name.
     pub(in crate::transfer) passed_over: Vec<FileId>,
 }
 
-impl Search {
+impl Search<'_> {
     /// Logs why an unfinished file is not used, and notes it.
     fn pass_over(&mut self, file_id: FileId, reason: &'static str) {
         tracing::debug!(%file_id, reason, "an unfinished large file is passed over");
@@ -187,13 +197,13 @@ fn no_match(wanted: &FileId) -> Error {
 
 /// Returns the unfinished file to complete, if resuming was asked for and there is one. Fails with
 /// `InvalidInput` if a certain file was asked for and does not match.
-pub(in crate::transfer) fn find_unfinished(
+pub(in crate::transfer) fn find_unfinished<'p>(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
     resume: &Resume,
-    (parts, counter): (&dyn PartSource, &ProgressCounter),
+    (parts, counter): (&'p dyn PartSource, &ProgressCounter),
     listed: Option<Listed>,
-) -> Result<Search> {
+) -> Result<Search<'p>> {
     let wanted = match resume {
         Resume::Never => return Ok(Search::default()),
         Resume::Matching | Resume::Among(_) => None,
@@ -201,12 +211,22 @@ pub(in crate::transfer) fn find_unfinished(
     };
     let mut search = Search::default();
     let candidates = candidates(transfer, (file, resume), (parts, listed), &mut search)?;
-    for (found, listed) in candidates {
+    for Candidate {
+        found,
+        listed,
+        recut,
+    } in candidates
+    {
         if search.unfinished.is_some() {
             search.pass_over(found.file_id, "another one is completed");
             continue;
         }
-        let present = verified(transfer, &listed, parts, counter)?;
+        let present = verified(
+            transfer,
+            &listed,
+            recut.as_deref().unwrap_or(parts),
+            counter,
+        )?;
         let is_ours = wanted.is_some()
             || found.file_info.get(LARGE_FILE_SHA1).is_some()
             || found.file_info.get(PLAN_ID).is_some()
@@ -215,7 +235,11 @@ pub(in crate::transfer) fn find_unfinished(
             search.pass_over(found.file_id, "its parts have other content");
         } else if is_ours {
             let file_id = found.file_id;
-            search.unfinished = Some(Unfinished { file_id, present });
+            search.unfinished = Some(Unfinished {
+                file_id,
+                present,
+                parts: recut,
+            });
         } else {
             // It may be somebody else's upload that has just begun.
             search.pass_over(found.file_id, "nothing says that its content is this one");
@@ -227,31 +251,46 @@ pub(in crate::transfer) fn find_unfinished(
     }
 }
 
+/// An unfinished file whose settings and parts agree with an upload.
+struct Candidate<'p> {
+    found: FileVersion,
+    listed: Vec<Part>,
+    /// How it is cut, if that is not how the upload would have cut it.
+    recut: Option<Box<dyn PartSource + 'p>>,
+}
+
 /// The unfinished files of the name whose settings and parts agree with this upload, with their
-/// parts. The one with the most parts comes first. Nothing of the source is read for it.
-fn candidates(
+/// parts. The one with the most content comes first. Nothing of the source is read for it.
+///
+/// Whatever the number of files, the parts of the newest [`MAX_LOOKED_AT`] are requested.
+fn candidates<'p>(
     transfer: Transfer<'_>,
     (file, resume): (&NewFile<'_>, &Resume),
-    (parts, listed): (&dyn PartSource, Option<Listed>),
-    search: &mut Search,
-) -> Result<Vec<(FileVersion, Vec<Part>)>> {
-    let wanted = match resume {
-        Resume::From(file_id) => Some(file_id),
-        Resume::Never | Resume::Matching | Resume::Among(_) => None,
-    };
-    let mut candidates = Vec::new();
-    let unfinished = match resume {
-        Resume::Among(files) => {
-            let of_name = files.iter().filter(|found| found.file_name == file.name);
-            of_name.cloned().collect()
-        }
+    (parts, listed): (&'p dyn PartSource, Option<Listed>),
+    search: &mut Search<'_>,
+) -> Result<Vec<Candidate<'p>>> {
+    let mut unfinished: Vec<FileVersion> = match resume {
+        Resume::Among(files) => files.to_vec(),
         _ => match listed.unwrap_or_else(|| list(transfer, file)) {
             Err(error) if !is_final(resume, &error) => Vec::new(),
             listed => listed?,
         },
     };
-    for found in unfinished {
-        if found.file_name != file.name || wanted.is_some_and(|wanted| *wanted != found.file_id) {
+    unfinished.retain(|found| {
+        let is_wanted = !matches!(resume, Resume::From(wanted) if *wanted != found.file_id);
+        is_wanted && found.file_name == file.name
+    });
+    unfinished.sort_by_key(|found| found.upload_timestamp);
+    let mut candidates = Vec::new();
+    let mut looked_at = 0;
+    for found in unfinished.into_iter().rev() {
+        if let Some(reason) = mismatch(&found, (file, resume)) {
+            search.pass_over(found.file_id, reason);
+            continue;
+        }
+        looked_at += 1;
+        if looked_at > MAX_LOOKED_AT {
+            search.pass_over(found.file_id, "there are enough newer ones");
             continue;
         }
         let listed = match transfer.session.parts_of(transfer.control, &found.file_id) {
@@ -264,13 +303,34 @@ fn candidates(
             }
             Err(error) => return Err(error),
         };
-        match mismatch(&found, &listed, (file, resume), parts) {
-            Some(reason) => search.pass_over(found.file_id, reason),
-            None => candidates.push((found, listed)),
+        let recut = match fits(&listed, parts) {
+            true => None,
+            false => parts.cut_like(&listed),
+        };
+        if recut.is_some() || fits(&listed, parts) {
+            candidates.push(Candidate {
+                found,
+                listed,
+                recut,
+            });
+        } else {
+            search.pass_over(found.file_id, "its parts are cut otherwise");
         }
     }
-    candidates.sort_by_key(|(_, listed)| std::cmp::Reverse(listed.len()));
+    let content = |candidate: &Candidate<'_>| -> u64 {
+        let listed = candidate.listed.iter();
+        listed.map(|part| part.content_length).sum()
+    };
+    candidates.sort_by_key(|candidate| std::cmp::Reverse(content(candidate)));
     Ok(candidates)
+}
+
+/// Whether these are parts of a file that is cut in this way.
+fn fits(listed: &[Part], parts: &dyn PartSource) -> bool {
+    listed.iter().all(|part| {
+        let number = u64::from(part.part_number);
+        (1..=parts.count()).contains(&number) && parts.length(number) == part.content_length
+    })
 }
 
 /// What listing the unfinished files has found.
@@ -413,14 +473,8 @@ fn verified(
 
 /// The reason why an unfinished file is not what this upload would have made, if it is not.
 ///
-/// Only settings, part numbers and lengths are compared, for which nothing of the source has to be
-/// read. Settings that the key may not see count as different, because the version would keep them.
-fn mismatch(
-    found: &FileVersion,
-    listed: &[Part],
-    (file, resume): (&NewFile<'_>, &Resume),
-    parts: &dyn PartSource,
-) -> Option<&'static str> {
+/// Only settings are compared, for which nothing has to be requested or read. Settings that the key may not see count as different, because the version would keep them.
+fn mismatch(found: &FileVersion, (file, resume): (&NewFile<'_>, &Resume)) -> Option<&'static str> {
     let mut wanted = file.clone();
     if found.file_info.get(LARGE_FILE_SHA1).is_none() {
         // No recorded SHA-1 is less than was asked for, but does no harm. A different one would
@@ -434,13 +488,8 @@ fn mismatch(
         found.file_info.remove(SRC_LAST_MODIFIED_MILLIS);
     }
     match wanted.compare(&found) {
-        Comparison::Equal => {}
-        Comparison::Undecided => return Some("the key may not see how it is kept"),
-        Comparison::Different(reason) => return Some(reason),
+        Comparison::Equal => None,
+        Comparison::Undecided => Some("the key may not see how it is kept"),
+        Comparison::Different(reason) => Some(reason),
     }
-    let fits = |part: &Part| {
-        let number = u64::from(part.part_number);
-        (1..=parts.count()).contains(&number) && parts.length(number) == part.content_length
-    };
-    (!listed.iter().all(fits)).then_some("its parts are cut otherwise")
 }

@@ -68,10 +68,9 @@ impl<'a> Upload<'a> {
     pub(crate) fn send(&self, source: &(dyn UploadSource + Sync)) -> Result<Uploaded> {
         let snapshot = self.transfer.authorization()?;
         let limits = PartLimits::new(snapshot.auth(), self.options.part_size)?;
-        // An upload that can be resumed is cut alike whatever the number of workers.
         let parts = match self.options.resume {
             Resume::Never => limits.share_out(source.len(), self.transfer.workers.most())?,
-            Resume::Matching | Resume::Among(_) | Resume::From(_) => limits.cut(source.len())?,
+            _ => limits.cut_small(source.len())?,
         };
         let file = self.new_file(&snapshot, source.modified())?;
         if source.grows() {
@@ -87,7 +86,7 @@ impl<'a> Upload<'a> {
             return small::upload(self.transfer, snapshot, &file, source);
         }
         let of_large = (self.options.large_file_sha1, &self.options.resume);
-        parted::upload(self.transfer, &file, of_large, source, &parts)
+        parted::upload(self.transfer, &file, of_large, source, (parts, limits))
     }
 
     /// Uploads exactly `length` bytes of a reader. What follows them is not read.

@@ -299,3 +299,44 @@ fn a_store_shows_no_secret_either() {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+thread_local! {
+    /// What the targets begin with whose records the logger takes on this thread, at every level.
+    static LOGGED: std::cell::Cell<Option<&'static str>> = const { std::cell::Cell::new(None) };
+}
+
+/// A logger that takes the records of [`LOGGED`] and drops them.
+struct Logger;
+
+impl log::Log for Logger {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        let wanted = LOGGED.get();
+        wanted.is_some_and(|target| metadata.target().starts_with(target))
+    }
+
+    fn log(&self, _: &log::Record<'_>) {}
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn who_logs_the_headers_of_requests_is_warned_when_a_client_is_built() {
+    log::set_logger(&Logger).unwrap();
+    let before = log::max_level();
+    log::set_max_level(log::LevelFilter::Trace);
+    for (target, is_warned) in [
+        (None, false),
+        (Some("b2sdk"), false),
+        (Some("ureq_proto"), true),
+        (Some(""), true),
+    ] {
+        LOGGED.set(target);
+        let lines = Lines::default();
+        let build = || B2Api::builder(InMemoryAccountInfo::new()).build();
+        tracing::subscriber::with_default(lines.clone(), build).unwrap();
+        let warnings = lines.told().matches("ureq_proto").count();
+        assert_eq!(warnings > 0, is_warned, "{target:?}: {}", lines.told());
+    }
+    LOGGED.set(None);
+    log::set_max_level(before);
+}

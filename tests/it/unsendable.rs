@@ -140,3 +140,34 @@ fn an_upload_url_of_the_store_that_cannot_be_called_is_replaced() {
         assert!(used.unwrap().is_some());
     }
 }
+
+#[test]
+fn a_value_that_cannot_become_a_header_of_downloads_is_refused_before_anything_is_hashed() {
+    let world = World::new();
+    let before = world.total();
+    let hashed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    for info in [
+        FileInfo::new().content_disposition("attachment; filename=ü.txt"),
+        FileInfo::new().content_language(""),
+        FileInfo::new().cache_control("no-cache\n"),
+    ] {
+        let told = std::sync::Arc::clone(&hashed);
+        let options = UploadOptions::new()
+            .part_size(5_000_000)
+            .file_info(info.clone())
+            .progress(move |_: &b2sdk::progress::TransferProgress| {
+                told.store(true, std::sync::atomic::Ordering::Relaxed);
+            });
+        let upload = world
+            .bucket
+            .upload_bytes_with(&noise(5_000_001), "x", &options);
+        let error = upload.unwrap_err();
+        let Error::InvalidInput { what, reason, .. } = &error else {
+            panic!("{error:?}")
+        };
+        let name = info.iter().next().unwrap().0;
+        assert!(*what == "file_info" && reason.contains(name), "{error}");
+    }
+    assert_eq!(world.total(), before, "nothing was sent");
+    assert!(!hashed.load(std::sync::atomic::Ordering::Relaxed));
+}

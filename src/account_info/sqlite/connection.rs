@@ -19,7 +19,7 @@
 //! | not a database, corrupt, an unknown table or column, a value of another type | `AccountInfoCorrupt`: the file is left as it is |
 //! | cannot open, permission denied, read-only | `LocalFile` with the permissions as its hint |
 //! | busy or locked for longer than the time-out | `LocalFile`: another program holds the file |
-//! | disk full | `LocalFile`: nothing was changed |
+//! | disk full | `LocalFile`: nothing was changed, or an empty file was created |
 //! | I/O error, the locking protocol failed | `LocalFile`: the file system failed |
 //! | anything else | `Error::Store` with SQLite's own message, which quotes no values |
 //!
@@ -105,7 +105,9 @@ pub(super) fn data_version(connection: &Connection) -> Result<i64, rusqlite::Err
 ///
 /// A program that runs as root for another user, or a group that shares its account info, so keeps
 /// access to the file of upload URLs. A file that exists is left as it is, whatever its mode.
-pub(super) fn create_private(path: &Path, like: Option<&Path>) -> Result<(), Error> {
+///
+/// Returns whether this call created the file.
+pub(super) fn create_private(path: &Path, like: Option<&Path>) -> Result<bool, Error> {
     // Closing any descriptor of a file releases all of this process's locks on it, including those
     // of SQLite (fcntl(2)). So only a new file is opened here, and while one thread has it open no
     // other one can come far enough to lock it.
@@ -120,11 +122,11 @@ pub(super) fn create_private(path: &Path, like: Option<&Path>) -> Result<(), Err
             if let Some(like) = like {
                 take_over_owner(&created, like);
             }
-            Ok(())
+            Ok(true)
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         // Windows reports this for a directory, too.
-        Err(_) if path.is_dir() => Ok(()),
+        Err(_) if path.is_dir() => Ok(false),
         Err(error) => Err(Error::local_file("create", path, error)),
     }
 }

@@ -29,6 +29,19 @@ pub(super) fn hint(kind: io::ErrorKind) -> &'static str {
     }
 }
 
+/// The hint about a file that the failed call has created, and that is still empty.
+///
+/// The file is not removed: nothing tells whether another program has opened it since, which would then
+/// store its login in a file that no longer has a name. The next program to open it creates the tables.
+pub(super) fn hint_of_new_file(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::StorageFull => {
+            "make room on the disk; an empty file was created, which is used next time"
+        }
+        other => hint(other),
+    }
+}
+
 /// A failure before it is known which file and which action it belongs to.
 ///
 /// It travels up to where both are known, and becomes an `Error` there.
@@ -92,6 +105,16 @@ impl Failure {
     ///
     /// `action` is a word such as `read` or `write`, for the beginning of the message.
     pub(super) fn explain(self, action: &'static str, path: &Path) -> Error {
+        self.explain_with(hint, action, path)
+    }
+
+    /// The error as the user meets it, with other words for what can be done.
+    pub(super) fn explain_with(
+        self,
+        hint: fn(io::ErrorKind) -> &'static str,
+        action: &'static str,
+        path: &Path,
+    ) -> Error {
         let damaged = self.is_damage();
         let error = match self {
             Self::Explained(error) => return error,

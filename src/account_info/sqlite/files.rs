@@ -49,9 +49,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::connection::Options;
 use super::shared::Shared;
-use super::url_rows;
+use super::url_rows::{self, SeenLease};
 use super::urls::Urls;
 use super::{file_stamp, legacy, rows};
 use crate::account_info::{
@@ -71,6 +73,8 @@ pub(super) struct Files {
     shared: Shared,
     /// Upload URLs and the lease.
     urls: Urls,
+    /// The lease of another process that this one has met last.
+    seen: Mutex<Option<SeenLease>>,
     /// Whether this is the login of Backblaze's own tools, and the caller did not name the file.
     is_default: bool,
 }
@@ -113,6 +117,7 @@ impl Files {
         Ok(Self {
             shared,
             urls,
+            seen: Mutex::default(),
             is_default: options.is_default,
         })
     }
@@ -203,7 +208,17 @@ impl AccountInfo for Files {
                 Some(snapshot) if Some(snapshot.generation()) != stale => {
                     Ok(Refresh::Newer(snapshot))
                 }
-                current if url_rows::draw_lease(now, ticket, self.urls.now(), lease)? => {
+                current
+                    if url_rows::draw_lease(
+                        now,
+                        ticket,
+                        (self.urls.now(), self.urls.elapsed()),
+                        lease,
+                        // Only this noting outlives a transaction that is rolled back. It is of what
+                        // was read, and a second run in memory meets other tickets.
+                        &mut self.seen.lock(),
+                    )? =>
+                {
                     let identity = current.map(|snapshot| snapshot.identity().clone());
                     Ok(Refresh::Lease(RefreshTicket::new(ticket, identity)))
                 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::connection::{BUSY_TIMEOUT, Database, Options, create_private, data_version};
-use super::failure::{Failure, corrupt};
+use super::failure::{Failure, corrupt, hint, hint_of_new_file};
 use super::file_stamp::{FileId, StampAge};
 use super::journal::has_log;
 use super::legacy;
@@ -71,7 +71,7 @@ impl OpenFile {
         expect(unused_variables, reason = "only tests limit the size")
     )]
     fn once(path: &Path, options: &Options) -> Result<Self> {
-        create_private(path, None)?;
+        let is_new = create_private(path, None)?;
         let file = FileId::at(path).unwrap_or(None);
         let opened = Database::open(path, BUSY_TIMEOUT).and_then(|mut database| {
             #[cfg(test)]
@@ -89,7 +89,8 @@ impl OpenFile {
                     "it is a JSON file, but not the whole account info of a very old b2 tool",
                 );
             }
-            failure.explain("open", path)
+            let hint = if is_new { hint_of_new_file } else { hint };
+            failure.explain_with(hint, "open", path)
         })?;
         Ok(Self {
             database,

@@ -146,7 +146,7 @@ fn create(path: &Path, options: &Options) -> Result<()> {
         return Ok(());
     }
     remove_side_files(path)?;
-    create_private(path, options.account_info.as_deref())
+    create_private(path, options.account_info.as_deref()).map(|_| ())
 }
 
 /// Locks the directory, if the system can do that. The lock ends when the value is dropped.

@@ -10,14 +10,16 @@
 //! | | `begun`, `ends` | in milliseconds since 1970, by the clock of the machine |
 //!
 //! A lease survives the process that holds it, so it has an end, and a beginning: after the
-//! machine's clock was set back, a lease that seems to begin in the future is void.
+//! machine's clock was set back, a lease that seems to begin in the future is void. Whoever waits for
+//! a lease waits for no longer than its own length from when it was first seen there, because the
+//! clock of the machine that drew it may be ahead.
 //!
 //! | statement | what it leaves | if it is repeated |
 //! | --- | --- | --- |
 //! | `drain` | no URL | finds none |
 //! | `keep_only` | the URLs of one identity | changes nothing |
 //! | `draw_lease` | one lease, or the one that is held | the second caller does not get it |
-//! | `renew_lease` | the lease with a later end | moves the end again |
+//! | `renew_lease` | the lease with a later beginning and end | moves both again |
 //! | `end_lease` | no lease, or that of another ticket | changes nothing |
 //! | `take` | the pool without its newest URL, and without old ones | takes the next one |
 //! | `put` | the pool with this URL as the newest | leaves one row of the URL |
@@ -111,26 +113,56 @@ pub(super) fn keep_only(connection: &Connection, owner: Option<&Identity>) -> Re
     Ok(())
 }
 
+/// A lease of somebody else as this process has seen it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SeenLease {
+    /// The ticket, the beginning and the end, as they are stored. A renewal changes the last two.
+    row: (i64, i64, i64),
+    /// When it was first seen, by the `elapsed` of the clock.
+    first: Duration,
+}
+
+impl SeenLease {
+    /// Whether its own length has passed since it was first seen.
+    fn is_over(&self, elapsed: Duration) -> bool {
+        let (_, begun, ends) = self.row;
+        let length = u64::try_from(ends.saturating_sub(begun)).unwrap_or(0);
+        elapsed.saturating_sub(self.first) >= Duration::from_millis(length)
+    }
+}
+
 /// Draws the lease, and returns whether it was free: there is none, it has ended, or it seems to
-/// begin in the future, which means that the clock was set back.
+/// begin in the future, which means that the clock was set back. It is also free if `seen` shows that
+/// its length has passed since this process first saw it.
 ///
 /// A lease that is over, or void, is replaced. The caller's transaction has the write lock, so no
-/// other process draws one at the same moment.
+/// other process draws one at the same moment. A lease that is held is noted in `seen`, with the
+/// `elapsed` of this process.
 pub(super) fn draw_lease(
     connection: &Connection,
     ticket: u64,
-    now: Timestamp,
+    (now, elapsed): (Timestamp, Duration),
     lease: Duration,
+    seen: &mut Option<SeenLease>,
 ) -> Result<bool, Failure> {
     let now = now.as_millis();
-    let held: bool = connection
+    let held = connection
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM refresh_lease WHERE begun <= ?1 AND ends > ?2)",
+            "SELECT ticket, begun, ends FROM refresh_lease WHERE begun <= ?1 AND ends > ?2",
         )?
         .query_row((now.saturating_add(CLOCK_SLACK_MILLIS), now), |row| {
-            row.get(0)
-        })?;
-    if held {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let held = held.map(|row| match *seen {
+        Some(before) if before.row == row => before,
+        _ => SeenLease {
+            row,
+            first: elapsed,
+        },
+    });
+    *seen = held;
+    if held.is_some_and(|held| !held.is_over(elapsed)) {
         return Ok(false);
     }
     end_lease(connection, None)?;
@@ -145,17 +177,19 @@ pub(super) fn draw_lease(
 /// Extends the lease of this ticket to `lease` from now on, if it is still held. A ticket that has
 /// lost its lease changes nothing.
 ///
-/// A lease that is over, and that nobody has drawn since, runs again.
+/// The beginning moves as well, so that the two still tell how long the lease is. A lease that is over,
+/// and that nobody has drawn since, runs again.
 pub(super) fn renew_lease(
     connection: &Connection,
     ticket: u64,
     now: Timestamp,
     lease: Duration,
 ) -> Result<(), Failure> {
+    let now = now.as_millis();
     let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
     connection.execute(
-        "UPDATE refresh_lease SET ends = ?2 WHERE ticket = ?1",
-        (as_stored(ticket), now.as_millis().saturating_add(lease)),
+        "UPDATE refresh_lease SET begun = ?2, ends = ?3 WHERE ticket = ?1",
+        (as_stored(ticket), now, now.saturating_add(lease)),
     )?;
     Ok(())
 }

@@ -223,6 +223,11 @@ impl Urls {
         self.options.clock.now().into()
     }
 
+    /// The time that only moves forward, which no setting of the clock changes.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.options.clock.elapsed()
+    }
+
     /// Takes the URL that was put last out of the pool, in a transaction of its own. A process that
     /// is killed after the commit loses the URL; one that is killed before leaves it in the pool.
     pub(super) fn take(

@@ -28,6 +28,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::model::local_name::{LocalNameRules, UnsafeName, check_local_name};
 use crate::model::name::check_file_name;
+use crate::sync::clean::TEMPORARY_OF_PYTHON;
 use crate::sync::compare::{Decision, Equal, Facts, compare};
 use crate::sync::error::SyncError;
 use crate::sync::item::{Cover, Entry, Stored};
@@ -38,7 +39,6 @@ use crate::sync::plan::Planner;
 use crate::sync::problem::ProblemKind;
 use crate::sync::step::{Action, Reason, SyncStep};
 use crate::sync::versions::{Fold, Rule};
-use crate::sync::write::TEMPORARY_OF_PYTHON;
 
 impl Planner {
     /// Decides about a name that the merge has yielded.

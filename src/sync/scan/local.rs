@@ -48,11 +48,11 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::control::cancel::CancelToken;
 use crate::error::Error;
 use crate::model::name::{MAX_FILE_NAME, check_file_name};
+use crate::sync::clean::Cleaner;
 use crate::sync::filter::Filters;
 use crate::sync::item::{At, Cover, Entry, Item, Marker};
 use crate::sync::local_state::{LocalState, identity};
@@ -61,7 +61,6 @@ use crate::sync::problem::{Problem, ProblemKind};
 use crate::sync::reporter::Reporter;
 use crate::sync::scan::local::directory::{Directory, Kind, Reading, Row};
 use crate::sync::scan::local::loops::leads_back;
-use crate::sync::write::remove_stale;
 
 /// A scan of a directory: an iterator over its files and markers, in the order of names. An error
 /// is an entry of its own and ends the scan only if it is cancelled.
@@ -102,8 +101,8 @@ pub(in crate::sync) struct Rules {
     pub(in crate::sync) exclude_if_present: Option<String>,
     /// What the names in the bucket have before those of the scan, if they must be possible there.
     pub(in crate::sync) prefix: Option<String>,
-    /// Whether what killed downloads left is removed, and what time it is.
-    pub(in crate::sync) cleans_at: Option<SystemTime>,
+    /// Removes what killed downloads left, if that is to be removed.
+    pub(in crate::sync) cleaner: Option<Arc<Cleaner>>,
 }
 
 /// What is done with links.
@@ -130,7 +129,7 @@ impl Rules {
             nfc: folder.nfc,
             exclude_if_present: folder.exclude_if_present.clone(),
             prefix: Some(prefix.to_owned()),
-            cleans_at: None,
+            cleaner: None,
         }
     }
 
@@ -138,7 +137,7 @@ impl Rules {
     /// the tag file are left out as at a source.
     pub(in crate::sync) fn of_destination(
         folder: &LocalFolder,
-        cleans_at: Option<SystemTime>,
+        cleaner: Option<Arc<Cleaner>>,
     ) -> Self {
         Self {
             links: LinkRule::Skip,
@@ -146,7 +145,7 @@ impl Rules {
             nfc: folder.nfc,
             exclude_if_present: folder.exclude_if_present.clone(),
             prefix: None,
-            cleans_at,
+            cleaner,
         }
     }
 }
@@ -245,8 +244,8 @@ impl LocalScan {
                 self.problem(name, ProblemKind::Collision);
             }
             Kind::Temporary => {
-                if let Some(now) = self.rules.cleans_at {
-                    remove_stale(&self.path.join(self.on_disk(&name, &on_disk)), now);
+                if let Some(cleaner) = &self.rules.cleaner {
+                    cleaner.remove(&self.path.join(self.on_disk(&name, &on_disk)));
                 }
                 // At a destination it is in the way of a file of that name.
                 let cover = match self.is_source() {

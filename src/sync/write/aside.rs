@@ -99,6 +99,8 @@ mod tests {
     use std::sync::Barrier;
 
     use super::copy_new;
+    use crate::control::cancel::CancelToken;
+    use crate::control::clock::Clock;
     use crate::sync::write::LocalTree;
 
     /// Several runs may set files of one name aside at the same time, and each file is kept.
@@ -116,7 +118,12 @@ mod tests {
                         let (aside, name, barrier) = (&aside, &name, &barrier);
                         let root = directory.path().join(thread.to_string());
                         scope.spawn(move || {
-                            let tree = LocalTree::new(&root, Some(aside));
+                            let tree = LocalTree::new(
+                                &root,
+                                Some(aside),
+                                &Clock::manual(),
+                                &CancelToken::new(),
+                            );
                             let path = root.join(name);
                             fs::create_dir_all(path.parent().unwrap()).unwrap();
                             fs::write(&path, thread.to_string()).unwrap();

@@ -9,6 +9,7 @@
 //!
 //! | what breaks the connection | what follows |
 //! | --- | --- |
+//! | it was left waiting ([`ByteStream::rest`]), and breaks before it brings another byte | the rest is requested at once; that does not count as an attempt |
 //! | it is reset or stalls | the rest is requested over another one, after a pause if the last one brought nothing either |
 //! | the body ends early although the connection is intact | an error: somebody changes bodies on the way |
 //! | the body has more bytes than announced | an error when the end is reached |
@@ -79,6 +80,8 @@ pub(super) struct ByteStream {
     is_longer: bool,
     /// The number of connections in a row that brought less than [`PROGRESS`].
     barren: u32,
+    /// Whether the present connection was left waiting and has brought nothing since.
+    has_rested: bool,
     /// The byte at which the present connection began.
     connected_at: u64,
     /// Counts the bytes that arrive, and the repeated requests.
@@ -105,6 +108,7 @@ impl ByteStream {
             body_end,
             is_longer: false,
             barren: 0,
+            has_rested: false,
             connected_at,
             counter: Arc::clone(counter),
         }
@@ -182,6 +186,13 @@ impl ByteStream {
         self.body_end = self.range.end;
     }
 
+    /// Notes that the next read may come much later. A connection that is silent for long is closed
+    /// by the service, so if the open one breaks before it brings another byte, it is replaced without
+    /// counting that as an attempt.
+    pub(super) const fn rest(&mut self) {
+        self.has_rested = self.body.is_some();
+    }
+
     /// Whether all bytes of the range were read.
     pub(super) const fn is_at_end(&self) -> bool {
         self.position >= self.range.end
@@ -214,6 +225,7 @@ impl ByteStream {
                 // body.
                 Ok(0) => return Err(length_mismatch(body.operation())),
                 Ok(read) => {
+                    self.has_rested = false;
                     self.position += read as u64;
                     self.counter.arrived(read as u64);
                     return Ok(read);
@@ -283,7 +295,8 @@ impl ByteStream {
     /// connections in a row brought next to nothing.
     ///
     /// Fails with `Truncated` once as many connections in a row as the policy has attempts brought less
-    /// than 64 KiB each. A policy of one attempt means that no connection is replaced at all.
+    /// than 64 KiB each. Under a policy of one attempt, only a connection that was left waiting is
+    /// replaced.
     fn broke_off(&mut self, cause: io::Error) -> Result<()> {
         let (expected, actual) = (
             self.range.end - self.range.start,
@@ -294,6 +307,14 @@ impl ByteStream {
             Ok(Error::Connection(cause)) => Some(cause),
             _ => None,
         };
+        if std::mem::take(&mut self.has_rested) {
+            tracing::debug!(
+                position = self.position,
+                "the connection was closed while it waited; continuing over another one"
+            );
+            self.replace_connection();
+            return Ok(());
+        }
         let policy = self.session.retry_policy();
         let progressed = self.position - self.connected_at >= PROGRESS && policy.max_attempts > 1;
         self.barren = if progressed { 0 } else { self.barren + 1 };
@@ -313,11 +334,16 @@ impl ByteStream {
             self.control
                 .sleep(self.session.clock(), policy.delay(self.barren - 2))?;
         }
+        self.replace_connection();
+        Ok(())
+    }
+
+    /// Drops the broken response, so that the next read requests the rest.
+    fn replace_connection(&mut self) {
         self.counter.retried(1);
         self.body = None;
         self.body_end = self.range.end;
         self.connected_at = self.position;
-        Ok(())
     }
 
     /// Requests the rest of the range by the version's id, and checks that the answer is about that

@@ -144,7 +144,12 @@ impl LargeFile<'_> {
             return Err(self.left(WhyLeft::ForResuming, error));
         }
         let state = self.limited(|control| self.state(control));
-        let is_gone = matches!(state, Ok(State::Finished(_) | State::Gone));
+        let is_gone = match &state {
+            Ok(State::Gone) => true,
+            // Another file is made only if this is certainly not it: else there would be two.
+            Ok(State::Finished(version)) => self.is_of_other_content(version),
+            Ok(State::Unfinished) | Err(_) => false,
+        };
         self.is_gone.store(is_gone, Ordering::Relaxed);
         match state {
             Ok(State::Finished(version)) if self.is_of_this_content(&version) => Ok(*version),
@@ -234,6 +239,16 @@ impl LargeFile<'_> {
         let (ours, theirs) = (&self.file.info, &version.file_info);
         let has_same = |name| ours.get(name).is_some() && ours.get(name) == theirs.get(name);
         self.check(version).is_ok() && (has_same(LARGE_FILE_SHA1) || has_same(PLAN_ID))
+    }
+
+    /// Whether a version certainly has other content than this file.
+    fn is_of_other_content(&self, version: &FileVersion) -> bool {
+        let (ours, theirs) = (&self.file.info, &version.file_info);
+        let differs = |name| match (ours.get(name), theirs.get(name)) {
+            (Some(own), Some(other)) => own != other,
+            _ => false,
+        };
+        self.check(version).is_err() || differs(LARGE_FILE_SHA1) || differs(PLAN_ID)
     }
 
     /// Asks the service what has become of the file.

@@ -1,15 +1,19 @@
 //! Opening a local file that was a regular one when it was last looked at.
 //!
-//! Between a look at a path and the opening, another program may put something else there. Opening a named
-//! pipe waits until somebody writes to it, which may never happen, and reading it takes bytes from whoever it
-//! is meant for. A file is therefore opened without waiting, and what was opened is looked at before it is
-//! read.
+//! Opening a named pipe waits until somebody writes to it, which may never happen; it also lets a program go
+//! that waits for a reader, whose bytes are lost then. Reading a pipe takes bytes from whoever they are meant
+//! for.
+//!
+//! 1. A path is looked at, and nothing but a regular file is opened.
+//! 2. Between the look and the opening, another program may put something else there. A file is therefore
+//!    opened without waiting.
+//! 3. What was opened is looked at before it is read.
 //!
 //! | what is at the path | what follows |
 //! | --- | --- |
 //! | a regular file, or a link to one | it is opened |
-//! | a named pipe, a directory or a device | it is closed again; the error says what it is |
-//! | a socket | cannot be opened; the error says what it is |
+//! | a named pipe, a socket, a directory or a device | it is not opened; the error says what it is |
+//! | one of them, since the look | it is closed again, if it can be opened at all; the error says what it is |
 //! | a regular file that the system cannot open at once, because another program has a lease on it or because it is on tape | it is opened with waiting |
 
 use std::fs::{File, FileType};
@@ -68,10 +72,15 @@ impl NotRegular {
     }
 }
 
-/// Opens a regular file for reading. Links are followed. Fails without waiting, and without reading anything,
-/// if something else is at the path; [`NotRegular::of`] recognizes that error.
+/// Opens a regular file for reading. Links are followed. Fails without opening anything if something else is at
+/// the path, and without waiting for it or reading it if it has just come there; [`NotRegular::of`] recognizes
+/// that error.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let not_regular = |found| io::Error::new(io::ErrorKind::InvalidInput, NotRegular::new(found));
+    let found = path.metadata()?;
+    if !found.is_file() {
+        return Err(not_regular(found.file_type()));
+    }
     let file = match without_waiting(path) {
         Ok(file) => file,
         // A socket, or on some systems a directory, cannot be opened at all.
@@ -145,6 +154,26 @@ mod tests {
             assert_eq!(error.to_string(), told, "{}", path.display());
             assert_eq!(NotRegular::of(&error).unwrap().change, told);
         }
+    }
+
+    /// A program that waits for a reader of its pipe is let go by whoever opens it, and fails if that one closes
+    /// the pipe unread.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_is_not_even_opened() {
+        use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let events = inotify::init(CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&events, &path, WatchFlags::OPEN).unwrap();
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 1024];
+        let mut opened_by = |open: &dyn Fn()| {
+            open();
+            Reader::new(&events, &mut buffer).next().is_ok()
+        };
+        assert!(!opened_by(&|| assert!(open(&path).is_err())));
+        assert!(opened_by(&|| drop(super::without_waiting(&path).unwrap())));
     }
 
     #[test]

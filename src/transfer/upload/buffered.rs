@@ -259,7 +259,7 @@ pub(super) fn upload(
     let counter = transfer.counter(file.name, parts.total());
     // Where memory is limited, a buffer is returned at once, for whoever can use it now.
     let is_short = parts.memory.limit().is_some();
-    let buffers = Buffers::new(workers.limit() + 1, !is_short);
+    let buffers = Buffers::new(workers.parts_in_memory(), !is_short);
     let beginning = Beginning {
         unfinished: None,
         is_kept: false,

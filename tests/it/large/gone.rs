@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use b2sdk::LargeFileSha1;
 use b2sdk::progress::{TransferProgress, TransferStage};
 use b2sdk::simulator::Fault;
 use b2sdk::{B2Api, Error, InMemoryAccountInfo, Operation, Resume, UploadOptions};
@@ -270,4 +271,31 @@ fn parts_that_cannot_be_listed_for_another_reason_fail_the_upload() {
         assert_eq!(error.unwrap_err().status(), Some(status), "{code}");
         assert_eq!(large.count(Operation::StartLargeFile), 0, "{code}");
     }
+}
+
+#[test]
+fn a_file_that_was_completed_with_content_that_nobody_can_compare_is_not_uploaded_again() {
+    let large = Large::with_workers(1);
+    let data = noise(45_000);
+    let options = UploadOptions::new().large_file_sha1(LargeFileSha1::Omit);
+    leave_unfinished(&large, &data, &options);
+    let stale = the_unfinished(&large);
+    let other = B2Api::builder(InMemoryAccountInfo::new()).build().unwrap();
+    authorize(&other, &large.service);
+    let other_bucket = other.get_bucket_by_name(large.bucket.name()).unwrap();
+    let (theirs, matching) = (data.clone(), options.clone());
+    large.service.log().clear();
+    let act = before_the_first_part(&large, move || {
+        let matching = matching
+            .clone()
+            .resume(Resume::Among(Arc::new([stale.clone()])));
+        other_bucket
+            .upload_bytes_with(&theirs, "x", &matching)
+            .unwrap();
+    });
+    let options = options.resume(Resume::Matching).progress(act);
+    let error = in_time(|| large.bucket.upload_bytes_with(&data, "x", &options)).unwrap_err();
+    assert!(matches!(error, Error::LargeFileLeft { .. }), "{error:?}");
+    assert_eq!(large.count(Operation::StartLargeFile), 0);
+    assert_eq!(large.bucket.list_file_versions("x").unwrap().count(), 1);
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use b2sdk::error::WhyLeft;
 use b2sdk::progress::TransferProgress;
-use b2sdk::simulator::{Fault, KeyRequest};
+use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    B2Api, ContentSha1, Error, InMemoryAccountInfo, LargeFileSha1, Operation, Resume, Sha1Digest,
-    UploadOptions,
+    B2Api, ContentSha1, Error, FileInfo, InMemoryAccountInfo, LargeFileSha1, Operation, Resume,
+    Sha1Digest, UploadOptions,
 };
 
-use super::Large;
-use crate::support::{BUCKET, Lines, authorize, noise};
+use super::{Large, PART};
+use crate::support::{BUCKET, Lines, World, authorize, noise};
 
 #[test]
 fn an_upload_that_may_be_resumed_sends_only_what_is_missing() {
@@ -154,7 +154,7 @@ fn an_unfinished_file_that_is_another_one_is_passed_over_with_a_reason() {
         } else {
             leave_unfinished(&large, left, &left_options);
         }
-        let options = plain().resume(Resume::Matching);
+        let options = plain().part_size(PART).resume(Resume::Matching);
         let lines = Lines::default();
         let uploaded = tracing::subscriber::with_default(lines.clone(), || {
             large.bucket.upload_bytes_with(&data, "x", &options)
@@ -470,4 +470,87 @@ fn unfinished_files_that_are_passed_over_are_named() {
     // Whoever does not resume does not look.
     let uploaded = large.bucket.upload_bytes(&other, "x").unwrap();
     assert!(uploaded.passed_over().is_empty());
+}
+
+/// A service that recommends parts of 20 MB and takes parts of 5 MB, and one worker.
+fn larger_parts() -> World {
+    let builder = Simulator::builder().recommended_part_size(20_000_000);
+    let service = builder.start().unwrap();
+    World::of(service, |builder| builder.workers(1))
+}
+
+#[test]
+fn an_upload_that_may_be_resumed_has_small_parts() {
+    let world = larger_parts();
+    let data = noise(33_000_000);
+    let options = UploadOptions::new().resume(Resume::Matching);
+    let uploaded = world.bucket.upload_bytes_with(&data, "x", &options);
+    assert_eq!(uploaded.unwrap().parts(), 3);
+    // One request was enough for less.
+    let uploaded = world
+        .bucket
+        .upload_bytes_with(&data[..20_000_000], "y", &options);
+    assert_eq!(uploaded.unwrap().parts(), 1);
+}
+
+#[test]
+fn an_unfinished_file_is_completed_in_the_size_of_its_parts() {
+    let data = noise(21_000_000);
+    let matching = UploadOptions::new().resume(Resume::Matching);
+    // The recommended size, of which earlier releases made parts, and one that nobody recommends.
+    for size in [20_000_000, 6_000_000] {
+        let world = larger_parts();
+        let earlier = matching.clone().part_size(size);
+        world.inject(Fault::on(Operation::UploadPart).after(1).status(
+            403,
+            "storage_cap_exceeded",
+            "",
+        ));
+        let left = world.bucket.upload_bytes_with(&data, "x", &earlier);
+        left.unwrap_err();
+        // Whoever chooses a size gets it.
+        let chosen = matching.clone().part_size(8_000_000);
+        let uploaded = world.bucket.upload_bytes_with(&data, "x", &chosen).unwrap();
+        assert_eq!((uploaded.parts(), uploaded.resumed_parts()), (3, 0));
+        world.service.log().clear();
+        let uploaded = world.bucket.upload_bytes_with(&data, "x", &matching);
+        let uploaded = uploaded.unwrap();
+        let parts = u32::try_from(21_000_000_u64.div_ceil(size)).unwrap();
+        assert_eq!((uploaded.parts(), uploaded.resumed_parts()), (parts, 1));
+        assert_eq!(world.count(Operation::StartLargeFile), 0);
+        let stored = world.bucket.download_file_by_name("x").unwrap();
+        assert!(stored.read_to_vec().unwrap() == data);
+    }
+}
+
+#[test]
+fn the_newest_ten_unfinished_files_are_looked_at() {
+    let large = Large::with_workers(1);
+    let ours = noise(45_000);
+    let plain = UploadOptions::new().large_file_sha1(LargeFileSha1::Omit);
+    let other = crate::support::other_noise(45_000);
+    leave_unfinished(&large, &ours, &plain);
+    let oldest = large.bucket.list_unfinished_large_files("").unwrap();
+    let oldest: Vec<_> = oldest.map(|file| file.unwrap().file_id).collect();
+    let newer = |options: &UploadOptions| {
+        large.service.advance_clock(Duration::from_secs(1));
+        large.inject(Fault::on(Operation::FinishLargeFile).status(400, "bad_request", ""));
+        large.inject(Fault::on(Operation::CancelLargeFile).status(400, "bad_request", ""));
+        let options = options.clone().part_size(PART);
+        let upload = large.bucket.upload_bytes_with(&other, "x", &options);
+        upload.unwrap_err();
+    };
+    // One with other settings costs nothing; ten have the settings, and other content.
+    newer(&plain.clone().file_info(FileInfo::new().with("a", "b")));
+    (0..10).for_each(|_| newer(&plain));
+    large.service.log().clear();
+    let matching = plain.clone().resume(Resume::Matching);
+    let uploaded = large
+        .bucket
+        .upload_bytes_with(&ours, "x", &matching)
+        .unwrap();
+    assert_eq!(large.count(Operation::ListParts), 10);
+    assert_eq!(uploaded.resumed_parts(), 0);
+    assert!(uploaded.passed_over().contains(&oldest[0]));
+    assert_eq!(uploaded.passed_over().len(), 12);
 }

@@ -97,6 +97,27 @@ fn what_always_fails_ends_in_an_error_after_a_bounded_number_of_requests() {
 }
 
 #[test]
+fn a_connection_that_is_closed_between_two_reads_is_replaced_without_an_attempt() {
+    const HALF: usize = 32 * 1024;
+    let world = World::with(|builder| builder.retry(RetryPolicy::none()));
+    store(&world, LENGTH);
+    // Without a cache, the handle keeps a response of 64 KiB open between its reads.
+    let options = random().cache_size(0);
+    let mut file = world.bucket.open_file_with("x", &options).unwrap();
+    let mut read = vec![0; LENGTH];
+    let (first, rest) = read.split_at_mut(HALF);
+    world.inject(on().truncate_answer(HALF as u64));
+    file.read_exact(first).unwrap();
+    file.read_exact(rest).unwrap();
+    assert!(read == noise(LENGTH));
+    assert_eq!(file.retries(), 1);
+    // One that brings nothing from the beginning counts.
+    world.inject(on().truncate_answer(0));
+    let error = inner(file.read_exact_at(&mut read[..10], 0).unwrap_err());
+    assert!(matches!(error, Error::Truncated { .. }), "{error:?}");
+}
+
+#[test]
 fn a_file_that_is_replaced_is_read_to_its_own_end() {
     let world = World::new();
     store(&world, LENGTH);

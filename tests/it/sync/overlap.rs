@@ -76,6 +76,74 @@ fn another_run_leaves_files_that_wait_for_their_places() {
     }
 }
 
+/// The scan of another run holds the directory for as long as it removes a large file. A run that cannot lock it
+/// then for its first file does so for the next one.
+#[cfg(unix)]
+#[test]
+fn a_run_that_could_not_lock_its_directory_at_first_locks_it_later() {
+    // One after the other, so that the first file waits when the last one is downloaded.
+    let places = Places::of(World::with(|builder| builder.workers(1)));
+    let bucket = &places.world.bucket;
+    for name in ["p", "q/f", "z"] {
+        bucket
+            .upload_bytes(b"content", &format!("home/{name}"))
+            .unwrap();
+    }
+    for name in ["p/old", "q", "orphan"] {
+        places.write(name, "old", 1_000_000_000);
+    }
+    let others = b2sdk::sync::LocalFolder::new(places.root());
+    let other = Synchronizer::new(bucket.folder("nothing"), others)
+        .options(SyncOptions::new().allow_empty_source(true));
+    let held = fs::File::open(places.root()).unwrap();
+    held.try_lock().unwrap();
+    let (held, has_run) = (parking_lot::Mutex::new(Some(held)), AtomicBool::new(false));
+    let download = DownloadOptions::new().progress(move |progress: &TransferProgress| {
+        match &*progress.file_name {
+            "home/p" => drop(held.lock().take()),
+            "home/z" if !has_run.swap(true, Ordering::SeqCst) => drop(other.run().unwrap()),
+            _ => {}
+        }
+    });
+    let report = places.down(deleting().download(download)).run().unwrap();
+    assert_eq!((report.downloaded.files, report.deleted_local), (3, 3));
+    assert_eq!(places.files(), places.stored());
+}
+
+/// The run has begun to download when its scan comes to what a killed run has left, and a file waits for its
+/// place, so that the directories are locked by the run itself.
+#[cfg(unix)]
+#[test]
+fn what_a_killed_run_left_is_removed_although_files_of_this_one_wait_by_then() {
+    let places = Places::of(World::with(|builder| builder.workers(1)));
+    let bucket = &places.world.bucket;
+    bucket.upload_bytes(b"content", "home/a").unwrap();
+    places.write("a/old", "old", 1_000_000_000);
+    // More than are handed out before the first is made.
+    for number in 0..8 {
+        let name = format!("b{number}");
+        bucket
+            .upload_bytes(b"content", &format!("home/{name}"))
+            .unwrap();
+        places.write(&name, "old", 1_000_000_000);
+    }
+    bucket.upload_bytes(b"1", "home/z/kept").unwrap();
+    let left = format!("z/.b2-download-{}.tmp", "a".repeat(24));
+    places.write(&left, "half", 1_000_000_000);
+    let left = places.path(&left);
+    let was_left = std::sync::Arc::new(AtomicBool::new(false));
+    let seen = std::sync::Arc::clone(&was_left);
+    let download = DownloadOptions::new().progress(move |progress: &TransferProgress| {
+        if &*progress.file_name == "home/z/kept" {
+            seen.fetch_or(left.exists(), Ordering::SeqCst);
+        }
+    });
+    let report = places.down(deleting().download(download)).run().unwrap();
+    assert_eq!((report.downloaded.files, report.deleted_local), (10, 1));
+    assert!(was_left.load(Ordering::SeqCst), "the scan could not");
+    assert_eq!(places.files(), places.stored());
+}
+
 /// Another program takes a file that waits for its place for one that nobody needs. What is in its way stays
 /// then, and the next run puts it there.
 #[cfg(unix)]

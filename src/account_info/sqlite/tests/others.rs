@@ -228,6 +228,39 @@ fn a_lease_from_before_the_clock_was_set_back_blocks_nobody() {
 }
 
 #[test]
+fn a_lease_lasts_no_longer_than_its_length_where_the_clock_is_behind() {
+    let scratch = Scratch::new();
+    let (store, ada) = scratch.authorized();
+    let stale = Some(ada.generation());
+    let ahead = Clock::manual();
+    ahead.advance(Duration::from_secs(50));
+    let pass = |seconds| {
+        for clock in [&scratch.clock, &ahead] {
+            clock.advance(Duration::from_secs(seconds));
+        }
+    };
+    let is_busy = || matches!(store.begin_refresh(stale, LEASE).unwrap(), Refresh::Busy);
+    let early = super::SqliteAccountInfo::open_with_clock(scratch.path(), ahead.clone()).unwrap();
+    let Refresh::Lease(ticket) = early.begin_refresh(stale, LEASE).unwrap() else {
+        panic!("nobody else is refreshing");
+    };
+    assert!(is_busy());
+    pass(29);
+    assert!(is_busy());
+    early.renew_lease(&ticket, LEASE).unwrap();
+    assert!(is_busy());
+    pass(29);
+    assert!(is_busy());
+    pass(2);
+    assert!(
+        !is_busy(),
+        "the lease is of 30 seconds, and was seen 31 ago"
+    );
+    // The lease of the one whose clock is behind lasts as long as any other.
+    assert!(is_busy());
+}
+
+#[test]
 fn stores_on_one_file_neither_lose_a_write_nor_hold_a_lock() {
     let scratch = Scratch::new();
     let (store, ada) = scratch.authorized();

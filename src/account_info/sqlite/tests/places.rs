@@ -341,15 +341,21 @@ fn a_full_disk_is_named_and_changes_nothing() {
     assert_eq!(store.auth().unwrap(), Some(ada));
 
     let new = scratch.directory.path().join("new");
-    let error = SqliteAccountInfo::builder()
-        .path(&new)
-        .max_pages(1)
-        .open()
-        .unwrap_err();
-    assert!(
-        matches!(&error, Error::LocalFile { source, .. } if source.kind() == ErrorKind::StorageFull),
-        "{error:?}"
-    );
+    let start = |pages| {
+        let builder = SqliteAccountInfo::builder().path(&new);
+        builder.max_pages(pages).open()
+    };
+    for told in ["an empty file was created", "nothing was changed"] {
+        let error = start(1).unwrap_err();
+        let Error::LocalFile { source, .. } = &error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(source.kind(), ErrorKind::StorageFull);
+        assert!(source.to_string().contains(told), "{source}");
+        assert_eq!(fs::metadata(&new).unwrap().len(), 0);
+    }
+    let store = start(1000).unwrap();
+    store.save_auth(auth("ada", "1"), None).unwrap();
 }
 
 #[test]

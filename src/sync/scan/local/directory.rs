@@ -18,11 +18,11 @@ use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use crate::control::cancel::CancelToken;
 use crate::model::local_name::TEMPORARY;
+use crate::sync::clean::TEMPORARY_OF_PYTHON;
 use crate::sync::order;
 use crate::sync::reporter::Reporter;
 use crate::sync::scan::local::lookup::Lookup;
 use crate::sync::scan::local::{LinkRule, Rules};
-use crate::sync::write::TEMPORARY_OF_PYTHON;
 
 /// A directory that is being scanned.
 ///

@@ -3,8 +3,9 @@
 //!
 //! A read that begins where an earlier one ended, or less than a block after it, continues its run.
 //! So does one that begins within the earlier one, which happens when a reader with a large buffer
-//! got less than it asked for. Nothing is read ahead before a run is as long as a block. Then the
-//! window grows with the run, up to half of the cache, which all runs share.
+//! got less than it asked for, and one with which a handle repeats its own last read, because it
+//! failed or because the bytes are examined twice. Nothing is read ahead before a run is as long as
+//! a block. Then the window grows with the run, up to half of the cache, which all runs share.
 //!
 //! How fast the window grows is a choice between waiting and receiving what nobody reads:
 //!
@@ -13,8 +14,13 @@
 //! | a handle that has jumped, as readers of archives do, and `read_at` | as much as the run has read so far | a jump leaves no more unread than was read |
 //! | a handle that has read in order only | three times as much, but beyond 2 MiB as above | while requests are small, the next one is under way when a reader waits for one |
 //!
-//! A handle that jumps ends its run, unless another handle reads in it, too: its window is not kept,
-//! and the next run begins with nothing read ahead.
+//! What a jump of a handle does to what was requested ahead of it:
+//!
+//! | the handle jumps | its run | what was requested ahead |
+//! | --- | --- | --- |
+//! | into what was requested ahead of it, whether that has arrived or not | begins again at the new place, with an empty window | is received, because what follows may be read as well |
+//! | to another place | ends, and another run begins | is given up |
+//! | anywhere, while another handle reads in its run, too | goes on without it | is received for the other handle |
 //!
 //! Each request is a billed call, so requests grow with the run, too. The size of a request depends
 //! only on how far from the beginning of the run its first block is: as many blocks as the largest
@@ -62,6 +68,8 @@ struct Run {
     reads: u32,
     /// The number of handles that read in it. Calls of `read_at` do not count.
     handles: usize,
+    /// The end of what was requested for it.
+    requested: u64,
     /// Cancels what is read ahead of it, if anything was.
     stop: Option<CancelToken>,
 }
@@ -71,6 +79,29 @@ impl Run {
     const fn length(&self) -> u64 {
         self.last.end - self.start
     }
+
+    /// Whether a read that begins here belongs to it. `is_own` is for a handle that reads in it.
+    fn is_continued_from(&self, offset: u64, block: u64, is_own: bool) -> bool {
+        let first = self.last.start + u64::from(!is_own);
+        (first..self.last.end.saturating_add(block)).contains(&offset)
+    }
+
+    /// Notes a read that continues it. One that repeats the last read adds nothing.
+    fn go_on(&mut self, read: &Range<u64>) {
+        if read.start == self.last.start {
+            self.last.end = self.last.end.max(read.end);
+        } else {
+            self.last = read.clone();
+            self.reads = self.reads.saturating_add(1);
+        }
+    }
+
+    /// Begins again with this read, in the middle of what was requested for it.
+    fn begin_again(&mut self, read: &Range<u64>) {
+        self.start = read.start;
+        self.last = read.clone();
+        self.reads = 1;
+    }
 }
 
 /// What a handle knows of its own reads.
@@ -78,7 +109,7 @@ impl Run {
 pub(super) struct Habit {
     /// The run that its last read belongs to.
     pub(super) run: Option<RunId>,
-    /// Whether it has ever left a run for another one.
+    /// Whether it has ever jumped.
     pub(super) has_jumped: bool,
 }
 
@@ -115,29 +146,16 @@ impl Ahead {
 
 impl Pattern {
     /// Notes a read, and returns what is worth reading ahead of it: at most `most` bytes. `habit` is
-    /// that of the handle, if one reads at its own position.
+    /// that of the handle, if one reads at its own position; it then names the run of this read. If
+    /// that is another one than before, the caller lets the handle [`leave`](Self::leave) the former.
     pub(super) fn note(
         &mut self,
         read: &Range<u64>,
         block: u64,
         most: u64,
-        habit: Option<&Habit>,
+        mut habit: Option<&mut Habit>,
     ) -> Ahead {
-        let continues = |run: &Run| {
-            (run.last.start + 1..run.last.end.saturating_add(block)).contains(&read.start)
-        };
-        let found = self.runs.iter().rposition(continues);
-        let mut run = match found.map(|at| self.runs.remove(at)) {
-            Some(run) => Run {
-                last: read.clone(),
-                reads: run.reads.saturating_add(1),
-                ..run
-            },
-            None => self.begin(read),
-        };
-        if habit.is_some_and(|habit| habit.run != Some(run.id)) {
-            run.handles += 1;
-        }
+        let run = self.run_of(read, block, habit.as_deref_mut());
         if self.runs.len() == MAX_RUNS {
             self.runs.remove(0);
         }
@@ -168,6 +186,49 @@ impl Pattern {
         }
     }
 
+    /// Takes the run that a read belongs to, and notes the read in it. Another run begins if it belongs
+    /// to none.
+    fn run_of(&mut self, read: &Range<u64>, block: u64, habit: Option<&mut Habit>) -> Run {
+        let own = habit.as_ref().and_then(|habit| habit.run);
+        let continues = |run: &Run| run.is_continued_from(read.start, block, own == Some(run.id));
+        let lands_in = |run: &Run| {
+            own == Some(run.id)
+                && run.handles <= 1
+                && (run.last.end..run.requested).contains(&read.start)
+        };
+        let is_own = |run: &Run| own == Some(run.id) && continues(run);
+        let mut jumps = own.is_some();
+        let mut run = if let Some(at) = self.runs.iter().position(is_own) {
+            jumps = false;
+            let mut run = self.runs.remove(at);
+            run.go_on(read);
+            run
+        } else if let Some(at) = self.runs.iter().position(lands_in) {
+            let mut run = self.runs.remove(at);
+            run.begin_again(read);
+            run
+        } else if let Some(at) = self.runs.iter().rposition(continues) {
+            let mut run = self.runs.remove(at);
+            run.go_on(read);
+            run
+        } else {
+            self.begin(read)
+        };
+        if let Some(habit) = habit {
+            run.handles += usize::from(own != Some(run.id));
+            habit.run = Some(run.id);
+            habit.has_jumped |= jumps;
+        }
+        run
+    }
+
+    /// Notes that bytes up to this one were requested for a run.
+    pub(super) fn requested(&mut self, run: RunId, end: u64) {
+        if let Some(run) = self.runs.iter_mut().find(|known| known.id == run) {
+            run.requested = run.requested.max(end);
+        }
+    }
+
     /// A run that begins with this read.
     fn begin(&mut self, read: &Range<u64>) -> Run {
         self.next += 1;
@@ -177,6 +238,7 @@ impl Pattern {
             last: read.clone(),
             reads: 1,
             handles: 0,
+            requested: read.start,
             stop: None,
         }
     }
@@ -221,7 +283,7 @@ mod tests {
 
     /// Notes a read of a handle that has read in order only.
     fn note(pattern: &mut Pattern, read: Range<u64>) -> Ahead {
-        pattern.note(&read, BLOCK, MOST, Some(&Habit::default()))
+        pattern.note(&read, BLOCK, MOST, Some(&mut Habit::default()))
     }
 
     fn is_nothing(ahead: &Ahead) -> bool {
@@ -292,11 +354,11 @@ mod tests {
 
     #[test]
     fn a_long_run_has_no_more_read_ahead_than_was_read() {
-        let (mut pattern, habit) = (Pattern::default(), Habit::default());
+        let (mut pattern, mut habit) = (Pattern::default(), Habit::default());
         let mut windows = Vec::new();
         for n in 0..6 {
             let read = n * MAX_REQUEST / 4..(n + 1) * MAX_REQUEST / 4;
-            let ahead = pattern.note(&read, BLOCK, u64::MAX, Some(&habit));
+            let ahead = pattern.note(&read, BLOCK, u64::MAX, Some(&mut habit));
             windows.push(ahead.bytes as f64 / MAX_REQUEST as f64);
         }
         assert_eq!(windows, [0.0, 1.0, 1.0, 1.0, 1.25, 1.5]);
@@ -304,15 +366,15 @@ mod tests {
 
     #[test]
     fn whoever_jumps_has_no_more_read_ahead_than_was_read() {
-        let habit = Habit {
+        let mut jumped = Habit {
             run: None,
             has_jumped: true,
         };
-        for habit in [Some(&habit), None] {
+        for mut habit in [Some(&mut jumped), None] {
             let mut pattern = Pattern::default();
             for n in 0..100 {
                 let read = n * 50..n * 50 + 50;
-                let ahead = pattern.note(&read, BLOCK, MOST, habit);
+                let ahead = pattern.note(&read, BLOCK, MOST, habit.as_deref_mut());
                 let expected = if read.end < BLOCK { 0 } else { read.end };
                 assert_eq!(ahead.bytes, expected.min(MOST));
             }
@@ -322,18 +384,49 @@ mod tests {
     #[test]
     fn a_run_ends_when_the_last_of_its_handles_leaves_it() {
         let mut pattern = Pattern::default();
-        let (mut one, other) = (Habit::default(), Habit::default());
-        let run = pattern.note(&(0..200), BLOCK, MOST, Some(&one)).run;
-        one.run = Some(run);
-        let ahead = pattern.note(&(200..400), BLOCK, MOST, Some(&other));
+        let (mut one, mut other) = (Habit::default(), Habit::default());
+        let run = pattern.note(&(0..200), BLOCK, MOST, Some(&mut one)).run;
+        let ahead = pattern.note(&(200..400), BLOCK, MOST, Some(&mut other));
         assert_eq!(ahead.run, run);
         let stop = pattern.stop_of(run, CancelToken::new).unwrap();
         assert!(matches!(pattern.leave(run), (false, None)));
         assert!(matches!(pattern.leave(run), (true, Some(_))));
         assert!(pattern.stop_of(run, || stop).is_none(), "it is gone");
         // Where it was, another one begins.
-        let ahead = pattern.note(&(400..600), BLOCK, MOST, Some(&one));
+        let ahead = pattern.note(&(400..600), BLOCK, MOST, Some(&mut one));
         assert!(is_nothing(&ahead) && ahead.run != run);
+    }
+
+    #[test]
+    fn a_handle_that_repeats_its_last_read_continues_its_run() {
+        let (mut pattern, mut habit) = (Pattern::default(), Habit::default());
+        let mut note = |read: Range<u64>| pattern.note(&read, BLOCK, MOST, Some(&mut habit));
+        let run = note(0..150).run;
+        // A block that is read twice is no sequence.
+        assert!(is_nothing(&note(0..150)));
+        let ahead = note(150..300);
+        assert_eq!((ahead.run, ahead.bytes), (run, 900));
+        assert_eq!(note(150..160), ahead);
+        assert_eq!(note(300..400).run, run);
+        assert!(!habit.has_jumped);
+        // Whoever else reads there begins a run of their own.
+        assert_ne!(pattern.note(&(300..400), BLOCK, MOST, None).run, run);
+    }
+
+    #[test]
+    fn a_jump_into_what_was_requested_begins_the_run_again_and_one_elsewhere_ends_it() {
+        let (mut pattern, mut habit) = (Pattern::default(), Habit::default());
+        let mut note = |pattern: &mut Pattern, start: u64| {
+            let ahead = pattern.note(&(start..start + 200), BLOCK, MOST, Some(&mut habit));
+            (ahead.run, ahead.bytes, habit.has_jumped)
+        };
+        let (run, ..) = note(&mut pattern, 0);
+        assert_eq!(note(&mut pattern, 200), (run, 1_200, false));
+        pattern.requested(run, 1_600);
+        assert_eq!(note(&mut pattern, 1_000), (run, 0, true));
+        assert_eq!(note(&mut pattern, 1_200), (run, 400, true));
+        // The end of what was requested is not part of it.
+        assert_ne!(note(&mut pattern, 1_600).0, run);
     }
 
     proptest! {

@@ -19,7 +19,7 @@
 //! | what happens | what follows |
 //! | --- | --- |
 //! | two threads read the same block | one fetches it, and the other waits for it |
-//! | a handle reads elsewhere, or is dropped | what is on its way ahead of it is cut off, unless the handle now reads in that, or another handle reads in the same run |
+//! | a handle reads elsewhere, or is dropped | what is on its way ahead of it is cut off, unless the handle now reads in what was requested for it, or another handle reads in the same run |
 //! | the thread that fetches a block fails | the waiting one fetches it itself |
 //! | reading ahead fails | it stops until a read has fetched what it requested |
 //! | a read has some of its bytes, and a later block of its request fails | it returns them; the read that needs that block requests it again, and nothing is read ahead before |
@@ -52,10 +52,11 @@ const BLOCK: u64 = 256 * 1024;
 /// The size of a block if the cache is small, in bytes.
 const MIN_BLOCK: u64 = 64 * 1024;
 
-/// What the handles of one file share. Dropping it ends its threads.
+/// What the handles of one file share.
 ///
-/// Dropping it cancels its threads and waits for them. That takes no longer than breaking their
-/// connections.
+/// Dropping it cancels its threads and does not wait for them. Usually they end within milliseconds.
+/// One that looks up a name or connects, which cannot be interrupted, ends after the time limit of
+/// that, and sends nothing. It keeps its permit and its memory until then.
 pub(super) struct Reading {
     file: Arc<File>,
     /// Cancels the threads that read ahead.
@@ -92,6 +93,7 @@ impl Reader {
         if kept.is_at_end() {
             kept.drain()?;
         } else {
+            kept.rest();
             self.kept = Some(kept);
         }
         Ok(read)
@@ -223,6 +225,7 @@ impl Reading {
                 Ok(read)
             }
             Found::Missing(fetch) => {
+                file.note_requested(&fetch);
                 self.read_ahead(end, ahead);
                 file.fetch_into(*fetch, &wanted, buffer)
             }
@@ -241,21 +244,17 @@ impl Reading {
         }
     }
 
-    /// Notes a read, and returns what is worth reading ahead of it. If the handle has jumped, what was
-    /// read ahead of the place that it left is given up.
+    /// Notes a read, and returns what is worth reading ahead of it. If the handle has jumped to another
+    /// run, what was read ahead of the place that it left is given up.
     fn note(&self, wanted: &Range<u64>, reader: Option<&mut Reader>) -> Ahead {
         let file = &self.file;
-        let habit = reader.as_deref().map(|reader| &reader.habit);
+        let habit = reader.map(|reader| &mut reader.habit);
+        let former = habit.as_ref().and_then(|habit| habit.run);
         let mut pattern = file.pattern.lock();
         let ahead = pattern.note(wanted, file.block, file.most_ahead, habit);
         drop(pattern);
-        if let Some(reader) = reader {
-            let left = reader.habit.run.replace(ahead.run);
-            if let Some(left) = left.filter(|left| *left != ahead.run) {
-                reader.habit.has_jumped = true;
-                reader.kept = None;
-                self.leave(left, Some(wanted.start));
-            }
+        if let Some(former) = former.filter(|former| *former != ahead.run) {
+            self.leave(former);
         }
         ahead
     }
@@ -264,17 +263,15 @@ impl Reading {
     pub(super) fn close(&self, reader: &mut Reader) {
         reader.kept = None;
         if let Some(run) = reader.habit.run.take() {
-            self.leave(run, None);
+            self.leave(run);
         }
     }
 
-    /// Notes that a handle no longer reads in a run, and gives up what is on its way ahead of it. If
-    /// it now reads in that, at `landing`, everything is received, because what follows may be read
-    /// as well.
-    fn leave(&self, run: RunId, landing: Option<u64>) {
+    /// Notes that a handle no longer reads in a run, and gives up what is on its way ahead of it.
+    fn leave(&self, run: RunId) {
         let file = &self.file;
         let (has_ended, stop) = file.pattern.lock().leave(run);
-        if !has_ended || landing.is_some_and(|offset| file.is_in_flight(offset)) {
+        if !has_ended {
             return;
         }
         file.parked.drop_run(run);
@@ -315,7 +312,9 @@ impl Reading {
             cancel: Some(stop),
             ..file.control.clone()
         };
-        file.plan(window, ahead, &control)
+        let fetch = file.plan(window, ahead, &control)?;
+        file.note_requested(&fetch);
+        Some(fetch)
     }
 }
 
@@ -338,8 +337,87 @@ impl Drop for Reading {
     fn drop(&mut self) {
         self.stop.cancel();
         self.file.parked.drop_all();
-        for (_, thread) in self.threads.lock().drain(..) {
-            let _ended = thread.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::{Ahead, Found, Reading, Settings};
+    use crate::account_info::memory::InMemoryAccountInfo;
+    use crate::control::Control;
+    use crate::control::memory::Memory;
+    use crate::control::workers::Workers;
+    use crate::http::Http;
+    use crate::model::file::FileVersion;
+    use crate::raw::DownloadRequest;
+    use crate::session::Session;
+    use crate::transfer::Transfer;
+    use crate::transfer::download::stream::PinnedVersion;
+
+    /// A file of 1 MB, of which nothing is requested.
+    fn reading() -> Reading {
+        let json = r#"{"action":"upload","fileId":"i","fileName":"x","uploadTimestamp":500,"contentLength":1000000}"#;
+        let version: FileVersion = serde_json::from_str(json).unwrap();
+        let http = Http::new(Default::default(), Default::default()).unwrap();
+        let info = Box::new(InMemoryAccountInfo::new());
+        let session = Session::new(info, http, Default::default());
+        let transfer = Transfer {
+            session: &Arc::new(session),
+            workers: &Arc::new(Workers::new(1).with_memory(Memory::new(Some(10_000_000)))),
+            control: &Control::default(),
+        };
+        let pinned = PinnedVersion {
+            request: DownloadRequest::by_id(version.file_id.clone()),
+            file_id: version.file_id.clone(),
+            length: version.content_length,
+        };
+        let settings = Settings {
+            cache_size: 4_000_000,
+            read_ahead: true,
+        };
+        Reading::new(transfer, version, pinned, &settings)
+    }
+
+    #[test]
+    fn a_fetch_that_comes_to_wait_after_a_transfer_asked_for_memory_is_dropped() {
+        let reading = reading();
+        let file = &reading.file;
+        let memory = file.workers.memory();
+        for is_waiting in [false, true] {
+            let found = file.look(&(0..10), &mut [0; 10], Ahead::default());
+            let Found::Missing(fetch) = found.unwrap() else {
+                panic!("the block is missing, and there is memory for it");
+            };
+            assert_ne!(memory.lent(), 0);
+            let waiting = is_waiting.then(|| memory.caches().give_way());
+            file.parked.add(*fetch, memory.caches());
+            assert_eq!(memory.lent() == 0, is_waiting);
+            drop(waiting);
+            file.parked.drop_all();
         }
+    }
+
+    #[test]
+    fn dropping_it_does_not_wait_for_a_thread_that_connects() {
+        let (connect, connected) = channel();
+        let (gave_up, outcome) = channel();
+        let reading = reading();
+        let connecting = thread::spawn(move || {
+            let waited = connected.recv_timeout(Duration::from_secs(20));
+            gave_up
+                .send(waited == Err(RecvTimeoutError::Timeout))
+                .unwrap();
+        });
+        reading.threads.lock().push((1, connecting));
+        let stop = reading.stop.clone();
+        drop(reading);
+        assert!(stop.is_cancelled());
+        connect.send(()).unwrap();
+        assert!(!outcome.recv().unwrap(), "the drop waited for the thread");
     }
 }

@@ -256,6 +256,12 @@ impl File {
         BlockFetch::begin_fetch(self, &mut blocks, first..first + count.min(size), who)
     }
 
+    /// Notes what is requested with a fetch, so that a jump into that is known for what it is.
+    pub(super) fn note_requested(&self, fetch: &BlockFetch) {
+        let end = self.bytes(fetch.indices()).end;
+        self.pattern.lock().requested(fetch.run, end);
+    }
+
     /// A stream of these bytes of the version, which sends its request at the first read. It counts
     /// in the numbers that the handles report.
     pub(super) fn stream(&self, range: Range<u64>, control: &Control) -> ByteStream {
@@ -293,11 +299,12 @@ impl File {
     }
 
     /// Keeps a fetch for the next read, unless it is complete or a transfer waits for its memory.
-    fn park(&self, fetch: BlockFetch) {
-        if fetch.is_complete() || self.workers.memory().caches().are_unwelcome() {
+    fn park(&self, mut fetch: BlockFetch) {
+        if fetch.is_complete() {
             return;
         }
-        self.parked.add(fetch);
+        fetch.rest();
+        self.parked.add(fetch, self.workers.memory().caches());
         // Under the lock: a reader that waits for one of its blocks either waits already or has yet
         // to look here.
         drop(self.blocks.lock());

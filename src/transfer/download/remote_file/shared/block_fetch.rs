@@ -84,6 +84,11 @@ impl BlockFetch {
         })
     }
 
+    /// All of its blocks, also those that have arrived.
+    pub(super) const fn indices(&self) -> &Range<u64> {
+        &self.indices
+    }
+
     /// Whether this block is one of those that have not arrived.
     pub(super) fn covers(&self, index: u64) -> bool {
         self.waiting.iter().any(|(own, _)| *own == index)
@@ -126,6 +131,11 @@ impl BlockFetch {
             file.arrived.notify_all();
         }
         Ok(())
+    }
+
+    /// Notes that it is left waiting for its reader, with its response open.
+    pub(super) const fn rest(&mut self) {
+        self.stream.rest();
     }
 
     /// The next block to arrive, if it is before this one.

@@ -2,8 +2,8 @@
 //!
 //! A reader that requests a range receives only as much of it as it reads. Until its next read the
 //! fetch stands here, and whoever needs one of its blocks takes it and continues it: the reader
-//! itself, or another thread. So a slow connection delays a read by the bytes of that read alone,
-//! and a range that nobody reads on is cut off instead of received.
+//! itself, or another thread. So a slow connection delays a read in order by the bytes of that read
+//! alone; one of a later block also waits for the blocks before it. A range that nobody reads on is cut off instead of received.
 //!
 //! | what happens | to the fetch |
 //! | --- | --- |
@@ -12,7 +12,7 @@
 //! | a transfer waits for memory | it is dropped, and what it borrowed is returned |
 //! | there is no room for the block of another read | it is dropped |
 //! | more than [`MAX_RUNS`] are parked | the one that was parked first is dropped |
-//! | the service closes the connection, which was silent for long | the next read requests the rest (`stream`) |
+//! | the service closes the connection, which was silent for long | the next read requests the rest, and that is not counted as an attempt (`stream`) |
 //!
 //! A fetch locks the blocks when it is dropped, and so it is never dropped under the lock of this
 //! list or of the blocks.
@@ -20,6 +20,7 @@
 use parking_lot::Mutex;
 
 use super::block_fetch::BlockFetch;
+use crate::control::caches::Caches;
 use crate::transfer::download::remote_file::pattern::{MAX_RUNS, RunId};
 
 /// The fetches of one file that wait for a reader.
@@ -27,13 +28,22 @@ use crate::transfer::download::remote_file::pattern::{MAX_RUNS, RunId};
 pub(in super::super) struct Parked(Mutex<Vec<BlockFetch>>);
 
 impl Parked {
-    /// Adds a fetch.
-    pub(super) fn add(&self, fetch: BlockFetch) {
+    /// Adds a fetch, or drops it if a transfer waits for memory.
+    ///
+    /// That is asked under the lock: a transfer first announces that it waits, and then has all
+    /// fetches dropped. One that is added before that is dropped by the transfer, and one that comes
+    /// later sees the announcement.
+    pub(in super::super) fn add(&self, fetch: BlockFetch, caches: &Caches) {
         let mut all = self.0.lock();
-        let oldest = (all.len() >= MAX_RUNS).then(|| all.remove(0));
-        all.push(fetch);
+        let dropped = if caches.are_unwelcome() {
+            Some(fetch)
+        } else {
+            let oldest = (all.len() >= MAX_RUNS).then(|| all.remove(0));
+            all.push(fetch);
+            oldest
+        };
         drop(all);
-        drop(oldest);
+        drop(dropped);
     }
 
     /// Takes the fetch of a block, to continue it.
