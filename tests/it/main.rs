@@ -12,8 +12,8 @@ mod compose_faults;
 mod compose_progress;
 mod compose_resume;
 mod compose_settings;
-#[cfg(feature = "mime-guess")]
 mod connection_memory;
+#[cfg(feature = "mime-guess")]
 mod content_types;
 mod copy;
 mod copy_settings;
