@@ -18,6 +18,13 @@ fn the_unfinished(large: &Large) -> b2sdk::FileVersion {
     unfinished.next().unwrap().unwrap()
 }
 
+/// Another client of the account.
+fn another_program(large: &Large) -> B2Api {
+    let other = B2Api::builder(InMemoryAccountInfo::new()).build().unwrap();
+    authorize(&other, &large.service);
+    other
+}
+
 #[test]
 fn a_file_that_somebody_cancels_while_the_source_is_hashed_is_passed_over() {
     for is_named in [false, true] {
@@ -25,8 +32,7 @@ fn a_file_that_somebody_cancels_while_the_source_is_hashed_is_passed_over() {
         let data = noise(45_000);
         leave_unfinished(&large, &data, &UploadOptions::new());
         let file_id = the_unfinished(&large).file_id;
-        let other = B2Api::builder(InMemoryAccountInfo::new()).build().unwrap();
-        authorize(&other, &large.service);
+        let other = another_program(&large);
         large.service.log().clear();
         let (log, clock) = (large.service.log(), large.clock.clone());
         let listed = file_id.clone();
@@ -108,8 +114,7 @@ fn a_file_that_is_gone_before_its_first_part_is_passed_over() {
         let data = noise(45_000);
         leave_unfinished(&large, &data, &UploadOptions::new());
         let file_id = the_unfinished(&large).file_id;
-        let other = B2Api::builder(InMemoryAccountInfo::new()).build().unwrap();
-        authorize(&other, &large.service);
+        let other = another_program(&large);
         let other_bucket = other.get_bucket_by_name(large.bucket.name()).unwrap();
         let stale = the_unfinished(&large);
         let (theirs, id) = (data.clone(), file_id.clone());
@@ -175,8 +180,7 @@ fn a_file_with_all_parts_that_is_gone_before_it_is_finished_is_passed_over() {
     let failed = large.bucket.upload_bytes_with(&data, "x", &matching);
     failed.unwrap_err();
     let file_id = the_unfinished(&large).file_id;
-    let other = B2Api::builder(InMemoryAccountInfo::new()).build().unwrap();
-    authorize(&other, &large.service);
+    let other = another_program(&large);
     large.service.log().clear();
     let id = file_id.clone();
     let act = before_the_first_part(&large, move || other.cancel_large_file(&id).unwrap());
@@ -208,8 +212,7 @@ fn a_resumed_file_that_somebody_cancels_after_a_part_of_this_run_fails() {
     let data = noise(45_000);
     leave_unfinished(&large, &data, &UploadOptions::new());
     let file_id = the_unfinished(&large).file_id;
-    let other = B2Api::builder(InMemoryAccountInfo::new()).build().unwrap();
-    authorize(&other, &large.service);
+    let other = another_program(&large);
     let (log, clock) = (large.service.log(), large.clock.clone());
     let cancel = move |progress: &TransferProgress| {
         clock.advance(Duration::from_secs(1));
@@ -280,8 +283,7 @@ fn a_file_that_was_completed_with_content_that_nobody_can_compare_is_not_uploade
     let options = UploadOptions::new().large_file_sha1(LargeFileSha1::Omit);
     leave_unfinished(&large, &data, &options);
     let stale = the_unfinished(&large);
-    let other = B2Api::builder(InMemoryAccountInfo::new()).build().unwrap();
-    authorize(&other, &large.service);
+    let other = another_program(&large);
     let other_bucket = other.get_bucket_by_name(large.bucket.name()).unwrap();
     let (theirs, matching) = (data.clone(), options.clone());
     large.service.log().clear();

@@ -30,6 +30,30 @@ fn left_by_downloads(directory: &Path) -> Vec<String> {
         .collect()
 }
 
+/// Three files in the bucket, of which two have something else in their place, and an orphan.
+#[cfg(unix)]
+fn fill_with_what_is_in_the_way(places: &Places, below: &str) {
+    for name in ["p", "q/f", "z"] {
+        let name = format!("home/{below}{name}");
+        places.world.bucket.upload_bytes(b"content", &name).unwrap();
+    }
+    for name in [
+        format!("{below}p/old"),
+        format!("{below}q"),
+        "orphan".into(),
+    ] {
+        places.write(&name, "old", 1_000_000_000);
+    }
+}
+
+/// A run that has nothing to do but to scan this directory, and to remove what is left there.
+#[cfg(unix)]
+fn another_run(places: &Places, directory: &Path) -> Synchronizer {
+    let others = b2sdk::sync::LocalFolder::new(directory);
+    Synchronizer::new(places.world.bucket.folder("nothing"), others)
+        .options(SyncOptions::new().allow_empty_source(true))
+}
+
 /// Another run into the same directory, the one above or one below, comes while files wait for their places.
 /// It removes what a killed run has left, and only that.
 #[cfg(unix)]
@@ -41,18 +65,8 @@ fn another_run_leaves_files_that_wait_for_their_places() {
     {
         // One after the other, so that the first file waits when the last one is downloaded.
         let places = Places::of(World::with(|builder| builder.workers(1)));
-        let bucket = &places.world.bucket;
-        for name in ["d/p", "d/q/f", "d/z"] {
-            bucket
-                .upload_bytes(b"content", &format!("home/{name}"))
-                .unwrap();
-        }
-        for name in ["d/p/old", "d/q", "orphan"] {
-            places.write(name, "old", 1_000_000_000);
-        }
-        let others = b2sdk::sync::LocalFolder::new(places.path(root));
-        let other = Synchronizer::new(bucket.folder("nothing"), others)
-            .options(SyncOptions::new().allow_empty_source(true));
+        fill_with_what_is_in_the_way(&places, "d/");
+        let other = another_run(&places, &places.path(root));
         let waiting = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let (seen, directory) = (std::sync::Arc::clone(&waiting), places.path("d"));
         let download =
@@ -83,18 +97,8 @@ fn another_run_leaves_files_that_wait_for_their_places() {
 fn a_run_that_could_not_lock_its_directory_at_first_locks_it_later() {
     // One after the other, so that the first file waits when the last one is downloaded.
     let places = Places::of(World::with(|builder| builder.workers(1)));
-    let bucket = &places.world.bucket;
-    for name in ["p", "q/f", "z"] {
-        bucket
-            .upload_bytes(b"content", &format!("home/{name}"))
-            .unwrap();
-    }
-    for name in ["p/old", "q", "orphan"] {
-        places.write(name, "old", 1_000_000_000);
-    }
-    let others = b2sdk::sync::LocalFolder::new(places.root());
-    let other = Synchronizer::new(bucket.folder("nothing"), others)
-        .options(SyncOptions::new().allow_empty_source(true));
+    fill_with_what_is_in_the_way(&places, "");
+    let other = another_run(&places, &places.root());
     let held = fs::File::open(places.root()).unwrap();
     held.try_lock().unwrap();
     let (held, has_run) = (parking_lot::Mutex::new(Some(held)), AtomicBool::new(false));
