@@ -19,11 +19,18 @@ const LENGTH: usize = 95_000;
 /// What is done to the temporary file, given where a victim is.
 type Replace = fn(&Path, &Path);
 
+fn by_a_link(path: &Path, victim: &Path) {
+    fs::remove_file(path).unwrap();
+    symlink(victim, path).unwrap();
+}
+
+fn by_a_directory(path: &Path, _: &Path) {
+    fs::remove_file(path).unwrap();
+    fs::create_dir(path).unwrap();
+}
+
 const REPLACEMENTS: [(&str, Replace); 5] = [
-    ("a link to the victim", |temporary, victim| {
-        fs::remove_file(temporary).unwrap();
-        symlink(victim, temporary).unwrap();
-    }),
+    ("a link to the victim", by_a_link),
     ("a hard link to the victim", |temporary, victim| {
         fs::remove_file(temporary).unwrap();
         fs::hard_link(victim, temporary).unwrap();
@@ -35,10 +42,7 @@ const REPLACEMENTS: [(&str, Replace); 5] = [
     ("nothing", |temporary, _| {
         fs::remove_file(temporary).unwrap();
     }),
-    ("a directory", |temporary, _| {
-        fs::remove_file(temporary).unwrap();
-        fs::create_dir(temporary).unwrap();
-    }),
+    ("a directory", by_a_directory),
 ];
 
 fn temporary(directory: &Path) -> PathBuf {
@@ -127,14 +131,8 @@ fn what_replaces_the_temporary_file_is_neither_written_to_nor_taken_for_the_down
 
 /// What is done to the destination, given where it and a victim are.
 const CHANGES: [(&str, Replace); 3] = [
-    ("a link to the victim", |path, victim| {
-        fs::remove_file(path).unwrap();
-        symlink(victim, path).unwrap();
-    }),
-    ("a directory", |path, _| {
-        fs::remove_file(path).unwrap();
-        fs::create_dir(path).unwrap();
-    }),
+    ("a link to the victim", by_a_link),
+    ("a directory", by_a_directory),
     ("no directory to be in", |path, _| {
         fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }),
